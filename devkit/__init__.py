@@ -1,0 +1,1 @@
+"""The command-line tool behind `./dev`: one module a command."""
