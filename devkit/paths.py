@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -9,3 +11,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 RUN = ROOT / ".run"
 """Everything that running makes: keys, databases, logs. Git-ignored; `./dev reset` deletes it."""
+
+
+def short_folder(root: Path) -> Path:
+    """Give the name of a short folder for the sockets of a checkout whose own path is too long for them.
+
+    It is the same for every process of this user and checkout, whatever their TMPDIR.
+    """
+    digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    return Path("/tmp") / f"airflow-workbench-{os.getuid()}-{digest}"  # noqa: S108 its owner and mode are checked

@@ -1,0 +1,52 @@
+"""`python -m devkit.component NAME`: what supervisor runs; it clears the way and becomes the service."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import psutil
+
+from devkit import postgres, services
+from devkit.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def main(name: str, *arguments: str) -> None:
+    """Become one service; this process's number stays the service's."""
+    settings = Settings.load()
+    if name == "supervisord":
+        record = {"pid": os.getpid(), "started": psutil.Process().create_time()}
+        (settings.run / "supervisor.json").write_text(json.dumps(record), encoding="utf-8")
+        command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", *arguments]
+    else:
+        end_predecessor(settings.run / "components" / f"{name}.pid")
+        if name == services.POSTGRES:
+            postgres.end_stale_server(settings)
+        command = services.command(name, settings)
+    os.execvp(command[0], command)  # noqa: S606 there is no shell in this
+
+
+def end_predecessor(file: Path) -> None:
+    """End what a crashed predecessor left: its workers and tasks would stay for ever, or run twice.
+
+    supervisor makes each service the leader of a process group, whose number is not given to another process
+    while one member lives.
+    """
+    with suppress(OSError, ValueError):
+        session, group = map(int, file.read_text(encoding="utf-8").split())
+        # A living leader is a stranger with the same number; another session's members have been ended by `up`.
+        if session == os.getsid(0) and not psutil.pid_exists(group):
+            os.killpg(group, signal.SIGKILL)
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(f"{os.getsid(0)} {os.getpid()}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

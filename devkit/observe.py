@@ -1,0 +1,179 @@
+"""Look at a running environment: state, health, restarts and memory of each service."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psutil
+
+from devkit import airflow_init, postgres, services
+from devkit.supervise import Supervisor
+
+if TYPE_CHECKING:
+    from devkit.settings import Settings
+
+#: supervisor's word -> ours.
+STATES = {
+    "RUNNING": "running",
+    "STARTING": "running",
+    "BACKOFF": "restarting",
+    "FATAL": "failed",
+    "STOPPING": "stopping",
+}
+HEALTHY, STARTING, UNHEALTHY, NONE = "healthy", "starting", "unhealthy", "none"
+
+_SPAWNED = re.compile(r"spawned: '([\w-]+)' with pid")
+_KILLED = re.compile(r"exited: ([\w-]+) \(terminated by SIGKILL")
+_PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service as it is now.
+
+    :ivar state: running, restarting, failed, stopping, stopped; done for a one-shot that succeeded.
+    :ivar health: healthy, starting, unhealthy; none where it does not run.
+    :ivar restarts: since the environment started.
+    :ivar kills: how many of its ends were a SIGKILL, which is what running out of memory looks like.
+    :ivar memory_bytes: proportional set size of all its processes.
+    """
+
+    name: str
+    state: str
+    health: str
+    restarts: int
+    kills: int
+    memory_bytes: int
+    limit_bytes: int
+    pid: int
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing more is to be waited for."""
+        return self.health == HEALTHY or self.state == "done"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it for scripts."""
+        return asdict(self)
+
+
+def observe(settings: Settings, *, memory: bool = True) -> tuple[Service, ...]:
+    """Look at every service.
+
+    :param memory: whether to add up memory as well, which takes a few hundredths of a second.
+    """
+    processes = Supervisor(settings).processes()
+    running = {name for name, info in processes.items() if info["pid"]}
+    health = _health(settings, running, {name: info["start"] for name, info in processes.items()})
+    limits = services.memory_limits(settings)
+    spawned, killed = _history(Supervisor(settings).log) if processes else (Counter(), Counter())
+    found = []
+    for name in services.SERVICES:
+        info = processes.get(name)
+        pid = info["pid"] if info else 0
+        found.append(
+            Service(
+                name=name,
+                state=_state(name, info, settings, running),
+                health=health.get(name, UNHEALTHY if pid else NONE),
+                restarts=max(0, spawned[name] - 1),
+                kills=killed[name],
+                memory_bytes=_memory(pid) if memory and pid else 0,
+                limit_bytes=limits[name],
+                pid=pid,
+            )
+        )
+    return tuple(found)
+
+
+def _state(name: str, info: dict[str, Any] | None, settings: Settings, running: set[str]) -> str:
+    if not info:
+        return "stopped"
+    if name == services.INIT and not info["pid"]:
+        if info["statename"] == "EXITED" and info["exitstatus"]:
+            return "failed"
+        if services.POSTGRES in running and postgres.accepts(settings) and airflow_init.is_done(settings):
+            return "done"
+    return STATES.get(info["statename"], "stopped")
+
+
+def _health(settings: Settings, running: set[str], started: dict[str, int]) -> dict[str, str]:
+    """Ask each running service itself."""
+    with ThreadPoolExecutor(3) as pool:
+        database = pool.submit(postgres.accepts, settings) if services.POSTGRES in running else None
+        standins = pool.submit(_answers, f"{settings.standins_url}/healthz") if services.STANDINS in running else None
+        airflow = _airflow_health(settings) if "api-server" in running else None
+        health = {}
+        if database:
+            health[services.POSTGRES] = HEALTHY if database.result() else STARTING
+        if standins:
+            health[services.STANDINS] = HEALTHY if standins.result() else STARTING
+    if services.INIT in running:
+        health[services.INIT] = STARTING
+    for name in running.intersection(services.COMPONENTS):
+        if name == "api-server":
+            health[name] = HEALTHY if airflow else STARTING
+        else:
+            health[name] = _heartbeat(name, airflow or {}, started[name])
+    return health
+
+
+def _heartbeat(name: str, airflow: dict[str, Any], started: int) -> str:
+    """Judge by the last heartbeat; one from before the start is a predecessor's."""
+    key = name.replace("-", "_")
+    told = airflow.get(key) or {}
+    beat = told.get(f"latest_{key}_heartbeat")
+    if not beat or datetime.fromisoformat(beat).timestamp() < started:
+        return STARTING
+    return HEALTHY if told["status"] == "healthy" else UNHEALTHY
+
+
+def _airflow_health(settings: Settings) -> dict[str, Any] | None:
+    with suppress(httpx.HTTPError, ValueError):
+        answer = httpx.get(f"{settings.ui_url}/api/v2/monitor/health", timeout=5, trust_env=False)
+        if answer.is_success:
+            found: dict[str, Any] = answer.json()
+            return found
+    return None
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _history(log: Path) -> tuple[Counter[str], Counter[str]]:
+    """Count starts and kills of each service in supervisor's log, which begins anew with each `up`."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    return Counter(_SPAWNED.findall(text)), Counter(_KILLED.findall(text))
+
+
+def _memory(pid: int) -> int:
+    """Give the PSS of a process and all it started; shared pages count once over all services."""
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        return sum(_pss(each.pid) for each in (process, *process.children(recursive=True)))
+    return 0
+
+
+def _pss(pid: int) -> int:
+    try:
+        match = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+        return int(match[1]) * 1024 if match else 0
+    except OSError:
+        with suppress(psutil.Error):  # not Linux, or not ours
+            return int(psutil.Process(pid).memory_info().rss)
+        return 0

@@ -1,0 +1,68 @@
+"""The services of one environment: what runs each, and what each may take."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from devkit import postgres
+from devkit.settings import HOST, read_env
+
+if TYPE_CHECKING:
+    from devkit.settings import Settings
+
+POSTGRES, STANDINS, INIT = "postgres", "standins", "airflow-init"
+#: Started one after the other they would take four times an import of Airflow; they are started together.
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+#: In the order in which they are shown and started; stopped in the opposite order.
+SERVICES = (POSTGRES, STANDINS, INIT, *COMPONENTS)
+
+#: Logs are read from the shared folder: the servers for them would listen on every interface.
+FLAGS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
+
+_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a service is asked to end: by which signal, and how many seconds it has before it is killed."""
+
+    signal: str = "TERM"
+    seconds: int = 10
+
+
+#: SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client. Tasks of up to ten seconds may finish.
+STOPS = {POSTGRES: Stop("INT", 20)}
+
+
+def command(service: str, settings: Settings) -> list[str]:
+    """Give the command that runs a service in the foreground."""
+    if service == POSTGRES:
+        return postgres.command(settings)
+    if service == STANDINS:
+        ports = settings.ports
+        words = [*settings.standins_python, "serve", "--data", str(settings.run / "standins")]
+        words += ["--keys", str(settings.keys), "--host", HOST, "--port", str(ports["STANDINS_PORT"])]
+        words += ["--s3-port", str(ports["STANDINS_S3_PORT"])]
+        return [*words, "--snowflake-port", str(ports["STANDINS_SNOWFLAKE_PORT"])]
+    if service == INIT:
+        return [sys.executable, "-m", "devkit.airflow_init"]
+    return [sys.executable, "-m", "airflow", service, *FLAGS.get(service, ())]
+
+
+def listens_on(service: str, settings: Settings) -> dict[str, int]:
+    """Give the variables and ports that a service binds."""
+    if service == STANDINS:
+        return {name: port for name, port in settings.ports.items() if name != "AIRFLOW_PORT"}
+    return {"AIRFLOW_PORT": settings.port} if service == "api-server" else {}
+
+
+def memory_limits(settings: Settings) -> dict[str, int]:
+    """Give each service's limit in bytes from `compose/limits.env`."""
+    limits = read_env(settings.root / "compose/limits.env")
+    return {service: _bytes(limits[f"{service.upper().replace('-', '_')}_MEMORY"]) for service in SERVICES}
+
+
+def _bytes(text: str) -> int:
+    return int(text[:-1]) * _UNITS[text[-1]]

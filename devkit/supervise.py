@@ -1,0 +1,270 @@
+"""Run the services under supervisor: its configuration, its socket, and the end of everything it started.
+
+supervisord leads a session of its own, so that whatever it started can be found even after it was killed.
+A session's number is not given to another process while one member lives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from supervisor.xmlrpc import SupervisorTransport
+
+from devkit import postgres, services
+from devkit.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from devkit.settings import Settings
+
+#: supervisord opens its socket within this time, on any machine.
+PATIENCE = 20
+#: A service that ends sooner did not start; after the retries supervisor gives up on it.
+START_SECONDS, START_RETRIES = 8, 2
+LOG_BYTES, LOG_BACKUPS = 10 << 20, 3
+
+_HEAD = """\
+; {digest}
+[unix_http_server]
+file={socket}
+chmod=0700
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+[supervisord]
+nodaemon=true
+silent=true
+logfile={log}
+logfile_maxbytes=10MB
+pidfile={pidfile}
+childlogdir={logs}
+"""
+_PROGRAM = """\
+[program:{name}]
+command={command}
+directory={root}
+autostart=false
+autorestart={autorestart}
+startsecs={startsecs}
+startretries={retries}
+stopsignal={signal}
+stopwaitsecs={seconds}
+killasgroup=true
+redirect_stderr=true
+stdout_logfile={log}
+stdout_logfile_maxbytes={log_bytes}
+stdout_logfile_backups={backups}
+"""
+
+
+@dataclass(frozen=True)
+class Supervisor:
+    """The one supervisord of an environment, running or not."""
+
+    settings: Settings
+
+    @property
+    def socket(self) -> Path:
+        """Where it is asked and told."""
+        return self.settings.sockets / "supervisor.sock"
+
+    @property
+    def log(self) -> Path:
+        """What it started and what ended."""
+        return self.settings.run / "supervisor.log"
+
+    @property
+    def config(self) -> Path:
+        """Its configuration, which begins with the digest of all settings."""
+        return self.settings.run / "supervisor.conf"
+
+    @property
+    def record(self) -> Path:
+        """Which process leads, or led, the session."""
+        return self.settings.run / "supervisor.json"
+
+    @property
+    def rpc(self) -> Any:
+        """Its remote methods."""
+        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
+        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+    def running(self) -> bool:
+        """Say whether it answers."""
+        try:
+            return bool(self.rpc.getState()["statename"] == "RUNNING")
+        except (OSError, xmlrpc.client.Error):
+            return False
+
+    def up_to_date(self) -> bool:
+        """Say whether what runs was started with the present settings."""
+        return self.config.is_file() and self.config.read_text(encoding="utf-8") == self.configuration()
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """Give supervisor's view of each service; empty where it does not run."""
+        try:
+            return {info["name"]: info for info in self.rpc.getAllProcessInfo()}
+        except (OSError, xmlrpc.client.Error):
+            return {}
+
+    def start(self) -> None:
+        """Start it, after ending what an earlier one left behind."""
+        self.end_leftovers()
+        make_socket_folder(self.settings)
+        self.settings.logs.mkdir(exist_ok=True)
+        self.log.unlink(missing_ok=True)
+        _write(self.config, self.configuration())
+        command = [sys.executable, "-m", "devkit.component", "supervisord", str(self.config)]
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=self.settings.root,
+                env=self.settings.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self.running():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise UserError("the supervisor did not start", tail(self.log), f"see {self.log}, then ./dev up")
+            time.sleep(0.05)
+
+    def start_service(self, name: str) -> None:
+        """Ask for a service; whether it becomes healthy is seen later."""
+        with suppress(xmlrpc.client.Fault):  # it runs already
+            self.rpc.startProcess(name, False)
+
+    def stop(self) -> None:
+        """Stop everything: Airflow, then what it stands on, then supervisord, then whatever is left."""
+        for wave in (services.COMPONENTS, (services.INIT, services.STANDINS, services.POSTGRES)):
+            self._stop_services(wave)
+        with suppress(OSError, xmlrpc.client.Error):
+            self.rpc.shutdown()
+        if leader := self._leader():
+            psutil.wait_procs([leader], timeout=PATIENCE)
+        self.end_leftovers()
+        if self.settings.sockets.parent != self.settings.run:
+            shutil.rmtree(self.settings.sockets, ignore_errors=True)
+
+    def _stop_services(self, names: tuple[str, ...]) -> None:
+        waiting = set(names)
+        try:
+            for name in names:
+                with suppress(xmlrpc.client.Fault):  # it does not run
+                    self.rpc.stopProcess(name, False)
+            while waiting & {name for name, info in self.processes().items() if info["pid"]}:
+                time.sleep(0.05)
+        except OSError:
+            return  # supervisord is gone; what it left is ended below
+
+    def end_leftovers(self) -> None:
+        """End every process of the session, however it came to be orphaned, and forget the session."""
+        members = self.members()
+        for process in members:
+            with suppress(psutil.Error):
+                process.terminate()
+        _, alive = psutil.wait_procs(members, timeout=3)
+        for process in alive:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=5)
+        postgres.end_stale_server(self.settings)
+        for file in (self.record, self.socket):
+            file.unlink(missing_ok=True)
+
+    def members(self) -> list[psutil.Process]:
+        """Give every process of the recorded session, and their children."""
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+            session, started = int(record["pid"]), float(record["started"])
+        except (OSError, ValueError, KeyError):
+            return []
+        with suppress(psutil.Error):
+            if abs(psutil.Process(session).create_time() - started) > 1:
+                return []  # the number belongs to a stranger, so the session has no member left
+        found: dict[int, psutil.Process] = {}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if os.getsid(process.pid) == session and process.create_time() >= started - 1:
+                    found |= {each.pid: each for each in (process, *process.children(recursive=True))}
+        return list(found.values())
+
+    def _leader(self) -> psutil.Process | None:
+        with suppress(OSError, ValueError, KeyError, psutil.Error):
+            return psutil.Process(int(json.loads(self.record.read_text(encoding="utf-8"))["pid"]))
+        return None
+
+    def configuration(self) -> str:
+        """Give supervisor's configuration; it begins with a digest of the settings, which are handed on by exec."""
+        settings = self.settings
+        digest = hashlib.sha256(json.dumps(settings.decided).encode()).hexdigest()
+        text = _HEAD.format(
+            digest=digest,
+            socket=_escape(self.socket),
+            log=_escape(self.log),
+            pidfile=_escape(settings.run / "supervisord.pid"),
+            logs=_escape(settings.logs),
+        )
+        for name in services.SERVICES:
+            once = name == services.INIT
+            stop = services.STOPS.get(name, services.Stop())
+            text += _PROGRAM.format(
+                name=name,
+                command=_escape(shlex.join([sys.executable, "-m", "devkit.component", name])),
+                root=_escape(settings.root),
+                autorestart="false" if once else "true",
+                startsecs=0 if once else START_SECONDS,
+                retries=0 if once else START_RETRIES,
+                signal=stop.signal,
+                seconds=stop.seconds,
+                log=_escape(settings.logs / f"{name}.log"),
+                log_bytes=LOG_BYTES,
+                backups=LOG_BACKUPS,
+            )
+        return text
+
+
+def make_socket_folder(settings: Settings) -> None:
+    """Make the folder of the sockets for this user alone; under /tmp somebody else may have been there first."""
+    folder = settings.sockets
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = folder.lstat()
+    if folder.is_symlink() or state.st_uid != os.geteuid():
+        raise UserError(
+            f"{folder} belongs to somebody else", "the sockets of the services would be theirs", f"remove {folder}"
+        )
+    folder.chmod(0o700)
+
+
+def tail(file: Path, lines: int = 8) -> str:
+    """Give the last lines of a log."""
+    with suppress(OSError), file.open("rb") as stream:
+        stream.seek(max(0, file.stat().st_size - 16_384))
+        text = stream.read().decode(errors="replace").rstrip()
+        return "\n        ".join(text.splitlines()[-lines:]) or "its log is empty"
+    return "it wrote no log"
+
+
+def _escape(value: object) -> str:
+    """Write a value as supervisor's configuration wants it: `%` is its own mark."""
+    return str(value).replace("%", "%%")
+
+
+def _write(file: Path, text: str) -> None:
+    draft = file.with_suffix(".new")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
