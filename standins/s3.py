@@ -1,0 +1,185 @@
+"""The S3 stand-in: moto behind a WSGI application that streams, persists and answers in S3's own words."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+from xml.sax.saxutils import escape
+
+os.environ["MOTO_ACCOUNT_ID"] = "123456789012"
+os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "true"  # buckets are in the path, whatever the host is called
+
+from moto.moto_server.werkzeug_app import create_backend_app
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+
+from standins.s3_index import Index
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from standins.faults import Faults
+    from standins.http_guard import KnownHosts
+    from standins.s3_objects import StoredKey
+
+    Environ = dict[str, Any]
+    StartResponse = Callable[..., Any]
+
+BLOCK = 1 << 18
+READS = {"GET", "HEAD", "OPTIONS"}
+#: What a plain download may carry in its query; anything else is left to moto as it is.
+DOWNLOAD_QUERY = {"x-id", "versionId"}
+
+
+class S3:
+    """The WSGI application.
+
+    :param folder: where buckets and objects are kept.
+    :param hosts: the names under which it may be addressed.
+    :param faults: the faults asked for over the control endpoint.
+    """
+
+    def __init__(self, folder: Path, hosts: KnownHosts, faults: Faults) -> None:
+        (folder / "incoming").mkdir(parents=True, exist_ok=True)
+        self.index = Index(folder)
+        self.hosts = hosts
+        self.faults = faults
+        self._incoming = folder / "incoming"
+        self._lock = threading.RLock()
+        self._apps: dict[str, Any] = {"s3": create_backend_app("s3")}
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        if not self.hosts.allow(environ.get("HTTP_HOST", "")):
+            return _error(start_response, "403 Forbidden", "AccessDenied", "This host name is not the stand-in's.")
+        if fault := self.faults.take("s3", environ.get("PATH_INFO", "")):
+            if fault.kind != "hang":
+                return fault.as_s3(environ, start_response)
+            time.sleep(fault.seconds)
+        try:
+            if environ["REQUEST_METHOD"] not in READS:
+                return self._write(environ, start_response)
+            return self._download(environ, start_response) or self._moto(environ, start_response)
+        except OSError as error:
+            # boto3 retries a 500 a few times, then gives the message to its caller.
+            return _error(start_response, "500 Internal Server Error", "InternalError", f"The S3 stand-in: {error}")
+        except Exception as error:  # noqa: BLE001  # moto raises anything where it lacks a feature
+            why = f"The S3 stand-in does not support this request: {type(error).__name__}: {error}"
+            return _error(start_response, "501 Not Implemented", "NotImplemented", why)
+
+    def ensure_bucket(self, name: str) -> None:
+        """Make a bucket, unless there is one."""
+        with self._lock:
+            if name not in self.index.backend.buckets:
+                self.index.backend.create_bucket(name, "us-east-1")
+                self.index.save(name)
+
+    def _moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        # Airflow's connection test asks STS who it is, at the same endpoint.
+        service = "sts" if "/sts/aws4_request" in environ.get("HTTP_AUTHORIZATION", "") else "s3"
+        with self._lock:
+            if service not in self._apps:
+                self._apps[service] = create_backend_app(service)
+            answer: Iterable[bytes] = self._apps[service](environ, start_response)
+        return answer
+
+    def _write(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Take the whole body, change the state, make it durable, and only then answer."""
+        bucket, key = address(environ)
+        with tempfile.SpooledTemporaryFile(BLOCK, dir=self._incoming) as body:
+            _copy_body(environ, body)
+            body.seek(0)
+            environ = environ | {"wsgi.input": body}
+            with self._lock:
+                answer = list(self._moto(environ, start_response))
+                in_parts = "uploadId=" in environ.get("QUERY_STRING", "") and environ["REQUEST_METHOD"] != "POST"
+                if bucket and not in_parts:
+                    self.index.save(bucket, key or None)
+        return answer
+
+    def _download(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        """Stream an object from its file; moto, asked for its head, says status and headers."""
+        bucket, key = address(environ)
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        if environ["REQUEST_METHOD"] != "GET" or not key or not DOWNLOAD_QUERY.issuperset(query):
+            return None
+        head: list[Any] = []
+        with self._lock:
+            stored = self._find(bucket, key, query.get("versionId", [None])[0])
+            if stored is None:
+                return None
+            list(self._moto(environ | {"REQUEST_METHOD": "HEAD"}, lambda *args: head.extend(args)))
+            status, headers = head[0], head[1]
+            if not status.startswith("20"):
+                return None
+            file = stored.path.open("rb")
+        first, length = 0, stored.contentsize
+        for name, value in headers:
+            if name.lower() == "content-range":
+                begin, _, rest = value.removeprefix("bytes ").partition("-")
+                first, length = int(begin), int(rest.partition("/")[0]) - int(begin) + 1
+        start_response(status, headers)
+        return _blocks(file, first, length)
+
+    def _find(self, bucket: str, key: str, version: str | None) -> StoredKey | None:
+        held = self.index.backend.buckets.get(bucket)
+        versions = held.keys.getlist(key, []) if held else []
+        wanted = [each for each in versions if version in {None, each.version_id}]
+        return wanted[-1] if wanted and hasattr(wanted[-1], "path") else None
+
+
+def address(environ: Environ) -> tuple[str, str]:
+    """Give the bucket and the key that a request is about; each may be empty."""
+    path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
+    bucket, _, key = path.removeprefix("/").partition("/")
+    return bucket, key
+
+
+def _copy_body(environ: Environ, target: IO[bytes]) -> None:
+    source = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        while block := source.read(BLOCK):
+            target.write(block)
+        environ["CONTENT_LENGTH"] = str(target.tell())
+        return
+    missing = int(environ.get("CONTENT_LENGTH") or 0)
+    while missing and (block := source.read(min(BLOCK, missing))):
+        target.write(block)
+        missing -= len(block)
+
+
+def _blocks(file: IO[bytes], first: int, length: int) -> Iterator[bytes]:
+    with file:
+        file.seek(first)
+        while length and (block := file.read(min(BLOCK, length))):
+            length -= len(block)
+            yield block
+
+
+def _error(start_response: StartResponse, status: str, code: str, message: str) -> Iterable[bytes]:
+    body = (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{escape(message)}</Message>'
+        "<RequestId>standin</RequestId></Error>"
+    ).encode()
+    start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+class _Handler(WSGIRequestHandler):
+    """HTTP/1.1 without a log line for each request, and without waiting for small packets to fill."""
+
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+def listen(app: S3, bound: socket.socket) -> BaseWSGIServer:
+    """Make the server for a socket that is bound already; `serve_forever` runs it."""
+    host, port = bound.getsockname()[:2]
+    return make_server(host, port, app, threaded=True, request_handler=_Handler, fd=bound.fileno())

@@ -1,0 +1,206 @@
+"""Slack's Web API: `chat.postMessage`, `auth.test` and `api.test`, with its errors and its rate limit.
+
+Messages are kept as JSON lines, the oldest first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from standins import slack_blocks
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+TOKEN = "xoxb-offline"  # noqa: S105  # not a secret: the one word that the stand-in accepts
+SCOPES = "chat:write,chat:write.public"
+MAX_TEXT = 40_000
+CHANNEL = re.compile(r"#?[a-z0-9_-]{1,80}|[CGD][A-Z0-9]{8,}")
+# One message a second and channel, short bursts allowed: https://docs.slack.dev/apis/web-api/rate-limits
+BURST, PER_SECOND = 20, 1.0
+
+
+class SlackError(Exception):
+    """`ok: false` and the error's name."""
+
+    def __init__(self, error: str, messages: list[str] | None = None) -> None:
+        super().__init__(error)
+        self.error = error
+        self.messages = messages or []
+
+
+class MessageLog:
+    """The messages received.
+
+    :param path: a file of JSON lines.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._lock = threading.Lock()
+        if path.exists():  # a kill in the middle of a write left half a line
+            content = path.read_bytes()
+            if not content.endswith(b"\n"):
+                path.write_bytes(content[: content.rfind(b"\n") + 1])
+
+    def append(self, message: dict[str, Any]) -> None:
+        """Keep a message; it is in the file when this returns."""
+        with self._lock, self._path.open("a") as file:
+            file.write(json.dumps(message) + "\n")
+
+    def all(self) -> list[dict[str, Any]]:
+        """Give every message."""
+        with self._lock:
+            lines = self._path.read_text().splitlines() if self._path.exists() else []
+        return [json.loads(line) for line in lines]
+
+
+class RateLimit:
+    """A bucket for each channel that holds `BURST` messages and fills by `PER_SECOND`."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}
+        self._lock = threading.Lock()
+
+    def wait(self, channel: str) -> float:
+        """Take one message from the channel's bucket, or give the seconds until there is one."""
+        now = time.monotonic()
+        with self._lock:
+            left, since = self._buckets.get(channel, (float(BURST), now))
+            left = min(float(BURST), left + (now - since) * PER_SECOND)
+            missing = max(0.0, 1 - left)
+            self._buckets[channel] = (left if missing else left - 1, now)
+        return missing / PER_SECOND
+
+
+class Slack:
+    """The methods of the API.
+
+    :param log: where messages are kept.
+    """
+
+    def __init__(self, log: MessageLog) -> None:
+        self.log = log
+        self._limit = RateLimit()
+        self._methods = {
+            "api.test": lambda arguments: {"ok": True, "args": arguments},
+            "auth.test": self._auth_test,
+            "chat.postMessage": self._post_message,
+        }
+
+    def routes(self) -> list[Route]:
+        """Give the paths that it serves."""
+        return [Route("/api/{method:path}", self._endpoint, methods=["GET", "POST"])]
+
+    async def _endpoint(self, request: Request) -> Response:
+        headers = {"x-slack-req-id": hashlib.sha256(str(time.time_ns()).encode()).hexdigest()[:32]}
+        try:
+            method = request.path_params["method"]
+            if method not in self._methods:
+                raise SlackError("unknown_method")
+            arguments = await _arguments(request)
+            if method != "api.test":
+                _authenticate(request, arguments)
+                headers |= {"x-oauth-scopes": SCOPES, "x-accepted-oauth-scopes": "chat:write"}
+            if method == "chat.postMessage" and (wait := self._limit.wait(str(arguments.get("channel")))):
+                return limited(wait, headers)
+            answer = self._methods[method](arguments)
+        except SlackError as error:
+            answer = {"ok": False, "error": error.error}
+            if error.messages:
+                answer["errors"] = error.messages
+                answer["response_metadata"] = {"messages": [f"[ERROR] {message}" for message in error.messages]}
+        return JSONResponse(answer, headers=headers)
+
+    def _auth_test(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "ok": True,
+            "url": "https://offline.slack.com/",
+            "team": "Offline",
+            "user": "workbench",
+            "team_id": "T00000000",
+            "user_id": "U00000000",
+            "bot_id": "B00000000",
+            "is_enterprise_install": False,
+        }
+
+    def _post_message(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        channel = str(arguments.get("channel") or "")
+        if not CHANNEL.fullmatch(channel):
+            raise SlackError("channel_not_found")
+        for name in ("blocks", "attachments"):
+            arguments[name] = _parsed(arguments.get(name), f"invalid_{name}_format")
+        text = str(arguments.get("text") or "")
+        if not (text or arguments["blocks"] or arguments["attachments"]):
+            raise SlackError("no_text")
+        if len(text) > MAX_TEXT:
+            raise SlackError("msg_too_long")
+        if messages := slack_blocks.problems(arguments["blocks"] or []):
+            raise SlackError("invalid_blocks", messages)
+        stamp = f"{time.time():.6f}"
+        kept = {name: value for name, value in arguments.items() if value and name != "token"}
+        self.log.append({"ts": stamp, "channel": channel} | kept)
+        message = {"type": "message", "subtype": "bot_message", "text": text, "ts": stamp, "bot_id": "B00000000"}
+        if arguments["blocks"]:
+            message["blocks"] = arguments["blocks"]
+        return {"ok": True, "channel": channel_id(channel), "ts": stamp, "message": message}
+
+
+def channel_id(channel: str) -> str:
+    """Give the id by which Slack would know a channel."""
+    if not channel.startswith("#") and channel[0] in "CGD" and channel.isupper():
+        return channel
+    return "C" + hashlib.sha256(channel.removeprefix("#").encode()).hexdigest()[:10].upper()
+
+
+def limited(seconds: float, headers: dict[str, str] | None = None) -> Response:
+    """Answer as Slack does above the limit."""
+    retry = {"Retry-After": str(max(1, round(seconds)))}
+    return JSONResponse({"ok": False, "error": "ratelimited"}, status_code=429, headers=(headers or {}) | retry)
+
+
+async def _arguments(request: Request) -> dict[str, Any]:
+    body = await request.body()
+    arguments: dict[str, Any] = dict(request.query_params)
+    if request.headers.get("content-type", "").startswith("application/json"):
+        try:
+            fields = json.loads(body or b"{}")
+        except ValueError:
+            raise SlackError("invalid_json") from None
+        if not isinstance(fields, dict):
+            raise SlackError("json_not_object")
+        return arguments | fields
+    return arguments | dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def _authenticate(request: Request, arguments: dict[str, Any]) -> None:
+    token = request.headers.get("authorization", "").removeprefix("Bearer ") or arguments.get("token")
+    if not token:
+        raise SlackError("not_authed")
+    if token != TOKEN:
+        raise SlackError("invalid_auth")
+
+
+def _parsed(value: Any, error: str) -> list[Any] | None:
+    """Read blocks or attachments, which forms carry as JSON in a string."""
+    if isinstance(value, str) and value:
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise SlackError(error) from None
+    if value and not isinstance(value, list):
+        raise SlackError(error)
+    return value or None

@@ -1,0 +1,141 @@
+"""The one HTTP application on the stand-ins' port: start page, health, faults, Google and Slack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from standins.sheets import SheetsError
+from standins.slack import limited
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from standins.faults import Fault, Faults
+    from standins.google import TokenEndpoint
+    from standins.http_guard import KnownHosts
+    from standins.page import Page
+    from standins.sheets import Sheets
+    from standins.slack import Slack
+
+QUOTA = (
+    "Quota exceeded for quota metric 'Read requests' and limit 'Read requests per minute per user' of service "
+    "'sheets.googleapis.com' for consumer 'project_number:100000000000'."
+)
+
+
+def create_app(
+    token: TokenEndpoint, sheets: Sheets, slack: Slack, page: Page, faults: Faults, health: Callable[[], dict[str, Any]]
+) -> Starlette:
+    """Put the services of one port together.
+
+    :param health: gives the body of `/healthz`; `ok` in it decides the status.
+    """
+
+    async def healthz(_request: Request) -> Response:
+        state = health()
+        return JSONResponse(state, status_code=200 if state["ok"] else 503)
+
+    async def control(request: Request) -> Response:
+        if request.method == "DELETE":
+            faults.clear()
+        elif request.method == "POST":
+            # A web page may send a form anywhere, JSON only after asking: which nobody here grants.
+            if request.headers.get("content-type") != "application/json":
+                return PlainTextResponse("content-type must be application/json\n", status_code=415)
+            try:
+                faults.add(**json.loads(await request.body()))
+            except (ValueError, TypeError) as error:
+                return PlainTextResponse(f"{error}\n", status_code=400)
+        return JSONResponse(faults.listed())
+
+    async def messages(_request: Request) -> Response:
+        return JSONResponse(slack.log.all())
+
+    async def unsupported(request: Request) -> Response:
+        what = f"The stand-in does not support {request.method} {request.url.path}"
+        return SheetsError(501, "UNIMPLEMENTED", what).response("Unknown")
+
+    return Starlette(
+        routes=[
+            *page.routes(),
+            Route("/healthz", healthz),
+            Route("/control/faults", control, methods=["GET", "POST", "DELETE"]),
+            Route("/slack/messages", messages),
+            Route("/token", token, methods=["POST"]),
+            *sheets.routes(),
+            Route("/v4/{rest:path}", unsupported, methods=["GET", "POST", "PUT", "DELETE"]),
+            *slack.routes(),
+        ]
+    )
+
+
+class Guard:
+    """What stands before every ASGI application: known host names only, and the faults that were asked for.
+
+    :param app: the application.
+    :param service_of: names the service that a path belongs to, None where faults do not apply.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: KnownHosts, faults: Faults, service_of: Callable[[str], str | None]
+    ) -> None:
+        self.app, self.hosts, self.faults, self.service_of = app, hosts, faults, service_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
+            if not self.hosts.allow(host):
+                refusal = PlainTextResponse(
+                    f"{host!r} is not a name of the stand-ins; --allow-host adds one\n", status_code=421
+                )
+                await refusal(scope, receive, send)
+                return
+            service = self.service_of(scope["path"])
+            fault = self.faults.take(service, scope["path"]) if service else None
+            if fault and fault.kind == "hang":
+                await asyncio.sleep(fault.seconds)
+            elif fault and fault.kind == "drop":
+                # A body that was announced and never comes: the server closes the connection.
+                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+                return
+            elif fault:
+                await _as_response(fault)(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+def service_of_page(path: str) -> str | None:
+    """Name the service behind a path on the stand-ins' port."""
+    for prefix, service in (("/token", "google"), ("/v4/", "sheets"), ("/api/", "slack")):
+        if path.startswith(prefix):
+            return service
+    return None
+
+
+def _as_response(fault: Fault) -> Response:
+    """Give a fault in the words of its service."""
+    retry = {"Retry-After": str(max(1, round(fault.seconds)))}
+    if fault.service == "slack":
+        if fault.kind == "limit":
+            return limited(fault.seconds)
+        failed = {"ok": False, "error": fault.error or "internal_error"}
+        return JSONResponse(failed, status_code=200 if fault.error else 500)
+    if fault.service == "sheets":
+        if fault.kind == "limit":
+            return SheetsError(429, "RESOURCE_EXHAUSTED", QUOTA, "RATE_LIMIT_EXCEEDED").response("GetValues")
+        return SheetsError(500, "INTERNAL", "Internal error encountered.").response("GetValues")
+    if fault.service == "google":
+        status, error = (429, "rate_limit_exceeded") if fault.kind == "limit" else (500, "internal_failure")
+        return JSONResponse({"error": fault.error or error}, status_code=400 if fault.error else status, headers=retry)
+    return PlainTextResponse("Fault asked for.\n", status_code=429 if fault.kind == "limit" else 500, headers=retry)
