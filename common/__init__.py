@@ -1,0 +1,1 @@
+"""The pipeline's library: plain Python under the DAGs. Imports neither `dags` nor `devkit`."""

@@ -1,0 +1,98 @@
+"""Objects in S3, streamed both ways: memory has a bound and no temporary file is written."""
+
+from __future__ import annotations
+
+import io
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from botocore.exceptions import ClientError
+
+from common.errors import SourceMissingError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+#: Bytes of one part of a multipart upload; S3 takes at least 5 MiB and at most 10,000 parts.
+PART = 8 << 20
+
+
+def open_object(s3: Any, bucket: str, key: str) -> IO[bytes]:
+    """Open an object for reading from its start.
+
+    :param s3: a boto3 client.
+    :raises SourceMissingError: where bucket or object is not there.
+    """
+    try:
+        body: IO[bytes] = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+            raise SourceMissingError(f"s3://{bucket}/{key} is not there") from None
+        raise
+    return body
+
+
+class ObjectWriter(io.RawIOBase):
+    """A binary file that becomes an S3 object at the end of the `with` block, whole or not at all.
+
+    :param s3: a boto3 client.
+    """
+
+    def __init__(self, s3: Any, bucket: str, key: str) -> None:
+        super().__init__()
+        self.s3 = s3
+        self.target = {"Bucket": bucket, "Key": key}
+        #: The object's ETag, once it is there.
+        self.etag = ""
+        self._buffer = bytearray()
+        self._upload: dict[str, str] = {}
+        self._parts: list[dict[str, Any]] = []
+
+    def writable(self) -> bool:
+        """Say that `write` is there."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Take bytes, and send a part whenever enough have come together."""
+        self._buffer += data
+        while len(self._buffer) > PART:
+            self._send(PART)
+        return len(data)
+
+    def __enter__(self) -> Self:
+        """Nothing is sent before there is a part's worth of bytes."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Complete the object, or leave no trace of it."""
+        try:
+            if kind is None:
+                self.etag = self._complete()
+        except BaseException:
+            self._abort()
+            raise
+        if kind is not None:
+            self._abort()
+
+    def _send(self, size: int) -> None:
+        if not self._upload:
+            upload = self.s3.create_multipart_upload(**self.target)
+            self._upload = {**self.target, "UploadId": upload["UploadId"]}
+        number = len(self._parts) + 1
+        part = self.s3.upload_part(**self._upload, PartNumber=number, Body=bytes(self._buffer[:size]))
+        self._parts.append({"PartNumber": number, "ETag": part["ETag"]})
+        del self._buffer[:size]
+
+    def _complete(self) -> str:
+        if not self._upload:
+            answer = self.s3.put_object(**self.target, Body=bytes(self._buffer))
+        else:
+            self._send(len(self._buffer))
+            answer = self.s3.complete_multipart_upload(**self._upload, MultipartUpload={"Parts": self._parts})
+        return str(answer["ETag"]).strip('"')
+
+    def _abort(self) -> None:
+        if self._upload:
+            self.s3.abort_multipart_upload(**self._upload)
+            self._upload = {}
