@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psutil
 
 from devkit import airflow_init, postgres, services
+from devkit.settings import HOST
 from devkit.supervise import Supervisor
 
 if TYPE_CHECKING:
@@ -109,7 +111,9 @@ def _health(settings: Settings, running: set[str], started: dict[str, int]) -> d
     """Ask each running service itself."""
     with ThreadPoolExecutor(3) as pool:
         database = pool.submit(postgres.accepts, settings) if services.POSTGRES in running else None
-        standins = pool.submit(_answers, f"{settings.standins_url}/healthz") if services.STANDINS in running else None
+        standins = (
+            pool.submit(_get, settings.ports["STANDINS_PORT"], "/healthz") if services.STANDINS in running else None
+        )
         airflow = _airflow_health(settings) if "api-server" in running else None
         health = {}
         if database:
@@ -137,19 +141,24 @@ def _heartbeat(name: str, airflow: dict[str, Any], started: int) -> str:
 
 
 def _airflow_health(settings: Settings) -> dict[str, Any] | None:
-    with suppress(httpx.HTTPError, ValueError):
-        answer = httpx.get(f"{settings.ui_url}/api/v2/monitor/health", timeout=5, trust_env=False)
-        if answer.is_success:
-            found: dict[str, Any] = answer.json()
-            return found
+    body = _get(settings.port, "/api/v2/monitor/health")
+    with suppress(ValueError):
+        found: dict[str, Any] | None = json.loads(body) if body else None
+        return found
     return None
 
 
-def _answers(url: str) -> bool:
+def _get(port: int, path: str) -> bytes | None:
+    """Give the body of a page that answers 200; a full HTTP client would cost more than the look."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
-        return httpx.get(url, timeout=5, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.read() if response.status == http.client.OK else None
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
 
 
 def _history(log: Path) -> tuple[Counter[str], Counter[str]]:

@@ -26,14 +26,24 @@ _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 @dataclass(frozen=True)
 class Stop:
-    """How a service is asked to end: by which signal, and how many seconds it has before it is killed."""
+    """How a service is asked to end.
+
+    :ivar signal: what its first process gets, or with `whole_group` each of its processes.
+    :ivar seconds: how long it has before it is killed.
+    """
 
     signal: str = "TERM"
     seconds: int = 10
+    whole_group: bool = False
 
 
-#: SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for every client. Tasks of up to ten seconds may finish.
-STOPS = {POSTGRES: Stop("INT", 20)}
+#: Tasks of up to ten seconds may finish; what is killed runs again after the next start.
+STOPS = {
+    # The fast shutdown; SIGTERM would wait for every client.
+    POSTGRES: Stop("INT", 20),
+    # Its second process takes no notice of the SIGINT that the first one hands on, until ten seconds are over.
+    "triggerer": Stop(whole_group=True),
+}
 
 
 def command(service: str, settings: Settings) -> list[str]:

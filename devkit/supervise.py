@@ -61,6 +61,7 @@ startsecs={startsecs}
 startretries={retries}
 stopsignal={signal}
 stopwaitsecs={seconds}
+stopasgroup={whole_group}
 killasgroup=true
 redirect_stderr=true
 stdout_logfile={log}
@@ -231,6 +232,7 @@ class Supervisor:
                 retries=0 if once else START_RETRIES,
                 signal=stop.signal,
                 seconds=stop.seconds,
+                whole_group=str(stop.whole_group).lower(),
                 log=_escape(settings.logs / f"{name}.log"),
                 log_bytes=LOG_BYTES,
                 backups=LOG_BACKUPS,

@@ -165,7 +165,7 @@ def start_services(supervisor: Supervisor, progress: Progress) -> bool:
 def startable(now: dict[str, Service]) -> tuple[str, ...]:
     """Give the services whose needs are met."""
     if now[services.INIT].state == "done":
-        return services.SERVICES
+        return (services.POSTGRES, services.STANDINS, *services.COMPONENTS)
     if not now[services.POSTGRES].ready:
         return (services.POSTGRES, services.STANDINS)
     return (services.POSTGRES, services.STANDINS, services.INIT)
