@@ -1,22 +1,136 @@
-"""The start page: what the pipeline did, for a person to see."""
+"""The start page: what the pipeline did, for a person to see. Whatever it shows is escaped."""
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+import mimetypes
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from jinja2 import Environment, FileSystemLoader
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from standins.slack_text import to_html
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.requests import Request
+
+    from standins.s3 import S3
+    from standins.sheets import SpreadsheetStore
+    from standins.slack import MessageLog
+
+TEMPLATES = Path(__file__).parent / "templates"
+SHOWN_OBJECTS, SHOWN_ROWS, SHOWN_MESSAGES, SHOWN_CELL = 100, 8, 50, 80
+TEXT_SUFFIXES = {".csv", ".json", ".jsonl", ".log", ".md", ".sql", ".txt", ".xml", ".yaml", ".yml"}
+HEADERS = {
+    # Nothing but the page's own two files may load or run, whatever an object's name or a message tries.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+@dataclass(frozen=True)
 class Page:
-    """To come."""
+    """The page and the objects behind its links.
 
-    def __init__(self, *args: Any) -> None:
-        self.args = args
+    :param s3: the buckets.
+    :param sheets: the spreadsheets.
+    :param messages: what Slack received.
+    :param tables: gives the warehouse's tables.
+    """
+
+    s3: S3
+    sheets: SpreadsheetStore
+    messages: MessageLog
+    tables: Callable[[], Sequence[Any]]
 
     def routes(self) -> list[Route]:
-        async def start(_request: Request) -> Response:
-            return PlainTextResponse("stand-ins\n")
+        """Give the paths that it serves."""
+        return [
+            Route("/", self._start),
+            Route("/page.css", lambda _request: FileResponse(TEMPLATES / "page.css", headers=HEADERS)),
+            Route("/page.js", lambda _request: FileResponse(TEMPLATES / "page.js", headers=HEADERS)),
+            Route("/objects/{bucket}/{key:path}", self._object),
+        ]
 
-        return [Route("/", start)]
+    def _start(self, _request: Request) -> Response:
+        tables, failure = self._tables()
+        messages = self.messages.all()
+        html = _TEMPLATES.get_template("page.html").render(
+            buckets=self.s3.buckets(),
+            tables=tables,
+            failure=failure,
+            spreadsheets=[found for each in self.sheets.ids() if (found := self.sheets.get(each))],
+            messages=messages[: -SHOWN_MESSAGES - 1 : -1],
+            message_count=len(messages),
+            shown_objects=SHOWN_OBJECTS,
+            shown_rows=SHOWN_ROWS,
+        )
+        return HTMLResponse(html, headers=HEADERS)
+
+    def _tables(self) -> tuple[list[Any], str]:
+        try:
+            return sorted(self.tables(), key=_marts_first), ""
+        except Exception as error:  # noqa: BLE001  # the page shows what else there is
+            return [], f"{type(error).__name__}: {error}"
+
+    def _object(self, request: Request) -> Response:
+        bucket, key = request.path_params["bucket"], request.path_params["key"]
+        stored = self.s3.find(bucket, key)
+        if stored is None:
+            return PlainTextResponse("There is no such object.\n", status_code=404)
+        text = Path(key).suffix.lower() in TEXT_SUFFIXES
+        kind = "text/plain; charset=utf-8" if text else mimetypes.guess_type(key)[0] or "application/octet-stream"
+        return FileResponse(
+            stored.path,
+            media_type=kind,
+            filename=key.rpartition("/")[2] or "object",
+            content_disposition_type="inline" if text else "attachment",
+            headers=HEADERS | {"Content-Security-Policy": "sandbox; default-src 'none'"},
+        )
+
+
+def _marts_first(table: Any) -> tuple[bool, str, str, str]:
+    return table.schema != "MARTS", table.database, table.schema, table.name
+
+
+def _size(count: int) -> str:
+    amount = float(count)
+    for unit in ("B", "KiB", "MiB"):
+        if amount < 1024:  # noqa: PLR2004  # as a KiB has it
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} GiB"
+
+
+def _moment(when: dt.datetime | float | str) -> str:
+    moment = when if isinstance(when, dt.datetime) else dt.datetime.fromtimestamp(float(when), dt.UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def _cell(value: object) -> str:
+    text = str(value).replace("\n", "⏎")
+    return text if len(text) <= SHOWN_CELL else text[: SHOWN_CELL - 1] + "…"
+
+
+def _link(url: object) -> str | None:
+    """Give a URL that is safe to link to, and nothing for `javascript:` and its like."""
+    return str(url) if str(url).lower().startswith(("http://", "https://")) else None
+
+
+_TEMPLATES = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_TEMPLATES.filters |= {
+    "size": _size,
+    "moment": _moment,
+    "cell": _cell,
+    "link": _link,
+    "mrkdwn": to_html,
+    "count": "{:,}".format,
+}

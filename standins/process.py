@@ -135,17 +135,23 @@ class _Standins:
         data = self.options.data
         token, slack = TokenEndpoint(self.options.keys), Slack(MessageLog(data / "slack" / "messages.jsonl"))
         store = SpreadsheetStore(data / "sheets")
-        page = Page(s3, store, slack.log)
+        snowflake, tables = self._snowflake()
+        page = Page(s3, store, slack.log, tables)
         app = create_app(token, Sheets(store, token), slack, page, faults, self._health)
         self._serve("page", Guard(app, hosts, faults, service_of_page), self._page_socket)
+        if snowflake:
+            tls = {"ssl_certfile": self.options.keys / "server.pem", "ssl_keyfile": self.options.keys / "server.key"}
+            guarded = Guard(snowflake, hosts, faults, lambda _: "snowflake")
+            self._serve("Snowflake", guarded, self._snowflake_socket, **tls)
+
+    def _snowflake(self) -> tuple[Any, Callable[[], Any]]:
         try:
-            from standins.snowflake import create_app as create_snowflake  # noqa: PLC0415  # as in start()
+            from standins.snowflake import create_app, tables  # noqa: PLC0415  # as in start()
         except ImportError:
-            return
-        (data / "snowflake").mkdir(exist_ok=True)
-        snowflake = create_snowflake(data / "snowflake", f"http://{_client_host(self.options.host)}:{self.ports[1]}")
-        tls = {"ssl_certfile": self.options.keys / "server.pem", "ssl_keyfile": self.options.keys / "server.key"}
-        self._serve("Snowflake", Guard(snowflake, hosts, faults, lambda _: "snowflake"), self._snowflake_socket, **tls)
+            return None, list
+        folder = self.options.data / "snowflake"
+        folder.mkdir(exist_ok=True)
+        return create_app(folder, f"http://{_client_host(self.options.host)}:{self.ports[1]}"), tables
 
     def _serve(self, name: str, app: Any, bound: socket.socket, **tls: Any) -> None:
         import uvicorn  # noqa: PLC0415  # as in start()

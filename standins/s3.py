@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
@@ -17,15 +18,16 @@ from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from standins.s3_index import Index
+from standins.s3_objects import StoredKey
 
 if TYPE_CHECKING:
+    import datetime as dt
     import socket
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from standins.faults import Faults
     from standins.http_guard import KnownHosts
-    from standins.s3_objects import StoredKey
 
     Environ = dict[str, Any]
     StartResponse = Callable[..., Any]
@@ -34,6 +36,33 @@ BLOCK = 1 << 18
 READS = {"GET", "HEAD", "OPTIONS"}
 #: What a plain download may carry in its query; anything else is left to moto as it is.
 DOWNLOAD_QUERY = {"x-id", "versionId"}
+
+
+@dataclass(frozen=True)
+class ObjectView:
+    """An object, as the start page shows it."""
+
+    key: str
+    size: int
+    modified: dt.datetime
+
+
+@dataclass(frozen=True)
+class BucketView:
+    """A bucket, as the start page shows it."""
+
+    name: str
+    objects: list[ObjectView]
+
+    @property
+    def count(self) -> int:
+        """How many objects it holds."""
+        return len(self.objects)
+
+    @property
+    def size(self) -> int:
+        """How many bytes they have."""
+        return sum(item.size for item in self.objects)
 
 
 class S3:
@@ -79,6 +108,32 @@ class S3:
                 self.index.backend.create_bucket(name, "us-east-1")
                 self.index.save(name)
 
+    def buckets(self) -> list[BucketView]:
+        """Give what every bucket holds, the newest objects first."""
+        with self._lock:
+            return [
+                BucketView(
+                    name,
+                    sorted(
+                        (
+                            ObjectView(key, stored.contentsize, stored.last_modified)
+                            for key in list(bucket.keys)
+                            if (stored := self.find(name, key))
+                        ),
+                        key=lambda item: (item.modified, item.key),
+                        reverse=True,
+                    ),
+                )
+                for name, bucket in self.index.backend.buckets.items()
+            ]
+
+    def find(self, bucket: str, key: str, version: str | None = None) -> StoredKey | None:
+        """Give an object, or one version of it; None where it is not, or is deleted."""
+        held = self.index.backend.buckets.get(bucket)
+        versions = held.keys.getlist(key, []) if held else []
+        wanted = [each for each in versions if version in {None, each.version_id}]
+        return wanted[-1] if wanted and isinstance(wanted[-1], StoredKey) else None
+
     def _moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         # Airflow's connection test asks STS who it is, at the same endpoint.
         service = "sts" if "/sts/aws4_request" in environ.get("HTTP_AUTHORIZATION", "") else "s3"
@@ -110,7 +165,7 @@ class S3:
             return None
         head: list[Any] = []
         with self._lock:
-            stored = self._find(bucket, key, query.get("versionId", [None])[0])
+            stored = self.find(bucket, key, query.get("versionId", [None])[0])
             if stored is None:
                 return None
             list(self._moto(environ | {"REQUEST_METHOD": "HEAD"}, lambda *args: head.extend(args)))
@@ -125,12 +180,6 @@ class S3:
                 first, length = int(begin), int(rest.partition("/")[0]) - int(begin) + 1
         start_response(status, headers)
         return _blocks(file, first, length)
-
-    def _find(self, bucket: str, key: str, version: str | None) -> StoredKey | None:
-        held = self.index.backend.buckets.get(bucket)
-        versions = held.keys.getlist(key, []) if held else []
-        wanted = [each for each in versions if version in {None, each.version_id}]
-        return wanted[-1] if wanted and hasattr(wanted[-1], "path") else None
 
 
 def address(environ: Environ) -> tuple[str, str]:
