@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import jwt
+from cryptography.hazmat.primitives import serialization
 from starlette.responses import JSONResponse
 
 from standins.keys import SERVICE_ACCOUNT
@@ -39,10 +40,8 @@ class TokenEndpoint:
 
     def __init__(self, keys: Path) -> None:
         account = json.loads((keys / SERVICE_ACCOUNT).read_bytes())
-        private_key = jwt.algorithms.RSAAlgorithm(jwt.algorithms.RSAAlgorithm.SHA256).prepare_key(
-            account["private_key"].encode()
-        )
-        self._public_key = private_key.public_key()
+        private_key = serialization.load_pem_private_key(account["private_key"].encode(), password=None)
+        self._public_key: Any = private_key.public_key()
         self._client = account["client_email"]
         self._audience = account["token_uri"]
         self._secret = hashlib.sha256(account["private_key"].encode()).digest()

@@ -73,7 +73,8 @@ def serve(data: Path | None = None, *, sample: bool = False) -> Iterator[Connect
         keys = data / "keys"
         command = [_python(), "-m", "standins", "serve", "--data", str(data), "--keys", str(keys)]
         command += ["--port", "0", "--s3-port", "0", "--snowflake-port", "0"]
-        log = Path(scratch) / "log"
+        data.mkdir(parents=True, exist_ok=True)
+        log = data / "log"
         (data / "address.json").unlink(missing_ok=True)
         with log.open("wb") as output:
             process = subprocess.Popen(

@@ -51,7 +51,8 @@ def run(options: Options) -> int:
     lock = _own(options.data)
     sockets = [_bind(options.host, port) for port in (options.port, options.s3_port, options.snowflake_port)]
     ports = [bound.getsockname()[1] for bound in sockets]
-    keys.ensure(options.keys, _names(options), ports[0])
+    if options.port == 0 or not (options.keys / keys.SERVICE_ACCOUNT).exists():
+        keys.ensure(options.keys, _names(options), ports[0])
     try:
         standins = _Standins(options, sockets, ports)
         standins.start()
@@ -137,7 +138,14 @@ class _Standins:
         store = SpreadsheetStore(data / "sheets")
         snowflake, tables = self._snowflake()
         page = Page(s3, store, slack.log, tables)
-        app = create_app(token, Sheets(store, token), slack, page, faults, self._health)
+        app = create_app(
+            token=token,
+            sheets=Sheets(store, token),
+            slack=slack,
+            page=page,
+            faults=faults,
+            health=self._health,
+        )
         self._serve("page", Guard(app, hosts, faults, service_of_page), self._page_socket)
         if snowflake:
             tls = {"ssl_certfile": self.options.keys / "server.pem", "ssl_keyfile": self.options.keys / "server.key"}

@@ -146,7 +146,7 @@ class S3:
     def _write(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Take the whole body, change the state, make it durable, and only then answer."""
         bucket, key = address(environ)
-        with tempfile.SpooledTemporaryFile(BLOCK, dir=self._incoming) as body:
+        with tempfile.SpooledTemporaryFile(BLOCK, dir=str(self._incoming)) as body:
             _copy_body(environ, body)
             body.seek(0)
             environ = environ | {"wsgi.input": body}
@@ -219,7 +219,7 @@ def _error(start_response: StartResponse, status: str, code: str, message: str) 
     return [body]
 
 
-class _Handler(WSGIRequestHandler):
+class _Handler(WSGIRequestHandler):  # type: ignore[misc]  # skipped by mypy, as its package is untyped in places
     """HTTP/1.1 without a log line for each request, and without waiting for small packets to fill."""
 
     disable_nagle_algorithm = True

@@ -10,7 +10,6 @@ import os
 import threading
 import uuid
 import zlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from moto.core.model_instances import model_data
@@ -20,11 +19,12 @@ from moto.s3.utils import compute_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 BLOCK = 1 << 20
 
 
-class StoredKey(models.FakeKey):
+class StoredKey(models.FakeKey):  # type: ignore[misc]  # moto publishes no types
     """One version of an object, or one part of an upload, whose bytes are the file `name`d by its `blob`."""
 
     folder: ClassVar[Path]
@@ -35,6 +35,8 @@ class StoredKey(models.FakeKey):
 
     blob: str | None = None
     durable = False
+    disposed: bool
+    _etag: str | None
 
     @property
     def path(self) -> Path:
@@ -98,7 +100,7 @@ class Assembled:
         self.crc32 = 0
 
 
-class StoredMultipart(models.FakeMultipart):
+class StoredMultipart(models.FakeMultipart):  # type: ignore[misc]  # as above
     """A multipart upload that is put together on the disk; moto would hold it in memory three times."""
 
     def complete(self, body: Iterator[tuple[int, str]]) -> tuple[Assembled, str, tuple[str, str, int] | None]:

@@ -12,12 +12,12 @@ import csv
 import datetime as dt
 import io
 import json
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 SOURCE_BUCKET, LAKE_BUCKET = "telecoms-source", "telecoms-lake"
 SPREADSHEET = "telecoms-agents"

@@ -16,13 +16,15 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from standins.google import TokenEndpoint
+
+    Answer = Callable[["Spreadsheet", Request], dict[str, Any]]
 
 SERVICE = "google.apps.sheets.v4.SpreadsheetsService"
 SCOPES = {
@@ -154,21 +156,24 @@ class Sheets:
             Route("/v4/spreadsheets/{id}", self._route("GetSpreadsheet", self._metadata)),
         ]
 
-    def _route(self, method: str, answer: Any) -> Any:
+    def _route(self, method: str, answer: Answer) -> Callable[[Request], Response]:
         def endpoint(request: Request) -> Response:
             try:
-                self._authorize(request)
-                _check_parameters(method, request)
-                found = self.store.get(request.path_params["id"])
-                if found is None:
-                    raise SheetsError(404, "NOT_FOUND", "Requested entity was not found.")
-                if not found.shared:
-                    raise SheetsError(403, "PERMISSION_DENIED", "The caller does not have permission")
-                return JSONResponse(answer(found, request))
+                return JSONResponse(answer(self._readable(method, request), request))
             except SheetsError as error:
                 return error.response(method)
 
         return endpoint
+
+    def _readable(self, method: str, request: Request) -> Spreadsheet:
+        self._authorize(request)
+        _check_parameters(method, request)
+        found = self.store.get(request.path_params["id"])
+        if found is None:
+            raise SheetsError(404, "NOT_FOUND", "Requested entity was not found.")
+        if not found.shared:
+            raise SheetsError(403, "PERMISSION_DENIED", "The caller does not have permission")
+        return found
 
     def _authorize(self, request: Request) -> None:
         kind, _, token = request.headers.get("authorization", "").partition(" ")

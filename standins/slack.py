@@ -10,6 +10,7 @@ import json
 import re
 import threading
 import time
+import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -19,6 +20,7 @@ from starlette.routing import Route
 from standins import slack_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from starlette.requests import Request
@@ -95,7 +97,7 @@ class Slack:
     def __init__(self, log: MessageLog) -> None:
         self.log = log
         self._limit = RateLimit()
-        self._methods = {
+        self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "api.test": lambda arguments: {"ok": True, "args": arguments},
             "auth.test": self._auth_test,
             "chat.postMessage": self._post_message,
@@ -106,24 +108,28 @@ class Slack:
         return [Route("/api/{method:path}", self._endpoint, methods=["GET", "POST"])]
 
     async def _endpoint(self, request: Request) -> Response:
-        headers = {"x-slack-req-id": hashlib.sha256(str(time.time_ns()).encode()).hexdigest()[:32]}
+        headers = {"x-slack-req-id": uuid.uuid4().hex}
         try:
-            method = request.path_params["method"]
-            if method not in self._methods:
-                raise SlackError("unknown_method")
-            arguments = await _arguments(request)
-            if method != "api.test":
-                _authenticate(request, arguments)
-                headers |= {"x-oauth-scopes": SCOPES, "x-accepted-oauth-scopes": "chat:write"}
-            if method == "chat.postMessage" and (wait := self._limit.wait(str(arguments.get("channel")))):
-                return limited(wait, headers)
-            answer = self._methods[method](arguments)
+            return await self._answer(request, headers)
         except SlackError as error:
-            answer = {"ok": False, "error": error.error}
+            answer: dict[str, Any] = {"ok": False, "error": error.error}
             if error.messages:
                 answer["errors"] = error.messages
                 answer["response_metadata"] = {"messages": [f"[ERROR] {message}" for message in error.messages]}
-        return JSONResponse(answer, headers=headers)
+            return JSONResponse(answer, headers=headers)
+
+    async def _answer(self, request: Request, headers: dict[str, str]) -> Response:
+        """Call the method; what `headers` gathers goes with an error, too."""
+        method = request.path_params["method"]
+        if method not in self._methods:
+            raise SlackError("unknown_method")
+        arguments = await _arguments(request)
+        if method != "api.test":
+            _authenticate(request, arguments)
+            headers |= {"x-oauth-scopes": SCOPES, "x-accepted-oauth-scopes": "chat:write"}
+        if method == "chat.postMessage" and (wait := self._limit.wait(str(arguments.get("channel")))):
+            return limited(wait, headers)
+        return JSONResponse(self._methods[method](arguments), headers=headers)
 
     def _auth_test(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -34,7 +34,13 @@ QUOTA = (
 
 
 def create_app(
-    token: TokenEndpoint, sheets: Sheets, slack: Slack, page: Page, faults: Faults, health: Callable[[], dict[str, Any]]
+    *,
+    token: TokenEndpoint,
+    sheets: Sheets,
+    slack: Slack,
+    page: Page,
+    faults: Faults,
+    health: Callable[[], dict[str, Any]],
 ) -> Starlette:
     """Put the services of one port together.
 
