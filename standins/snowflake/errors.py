@@ -1,0 +1,211 @@
+"""Snowflake's own errors: numbers, SQL states and wording, and what DuckDB's errors are in those terms.
+
+The connector retries an HTTP 500 for 25 minutes, so whatever goes wrong leaves the server as an error of the protocol.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import duckdb
+import snowflake.connector.errors
+import sqlglot.errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class SnowflakeError(Exception):
+    """An error as Snowflake's clients see it.
+
+    :param message: without the number and state, which the client puts in front.
+    :param errno: Snowflake's number, such as 2003.
+    :param sqlstate: five characters.
+    """
+
+    def __init__(self, message: str, errno: int, sqlstate: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errno = errno
+        self.sqlstate = sqlstate
+
+    @property
+    def code(self) -> str:
+        """The number as the protocol spells it."""
+        return f"{self.errno:06d}"
+
+
+def compilation(message: str, errno: int = 1003, sqlstate: str = "42000") -> SnowflakeError:
+    """An error found before the statement ran."""
+    return SnowflakeError(f"SQL compilation error:\n{message}", errno, sqlstate)
+
+
+def unsupported(construct: str) -> SnowflakeError:
+    """Snowflake's answer to what it cannot do; here, to what this stand-in cannot do."""
+    return SnowflakeError(f"Unsupported feature '{construct}'. (The offline stand-in does not have it.)", 2, "0A000")
+
+
+def missing(kind: str, name: str) -> SnowflakeError:
+    """No such object: tables, views and stages differ in number and state from schemas and databases."""
+    sqlstate = "42S02" if kind in {"Object", "Table", "View"} else "02000"
+    errno = 2043 if kind in {"Schema", "Database"} else 2003
+    return compilation(f"{kind} '{name}' does not exist or not authorized.", errno, sqlstate)
+
+
+def exists(name: str) -> SnowflakeError:
+    """The name is taken."""
+    return compilation(f"Object '{name}' already exists.", 2002, "42710")
+
+
+def syntax(error: sqlglot.errors.ParseError) -> SnowflakeError:
+    """Where the parser stopped, in Snowflake's words; columns count from 0 there and from 1 here."""
+    where = error.errors[0] if error.errors else {}
+    line, column = where.get("line") or 1, max((where.get("col") or 1) - 1, 0)
+    return compilation(
+        f"syntax error line {line} at position {column} unexpected '{where.get('highlight') or '<EOF>'}'."
+    )
+
+
+def _unrecognised(what: str, errno: int, sqlstate: str) -> Callable[[re.Match[str]], SnowflakeError]:
+    return lambda found: SnowflakeError(f"{what} '{found[1]}' is not recognized", errno, sqlstate)
+
+
+_CONVERSIONS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
+    (r"date field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Date", 100040, "22007")),
+    (r"timestamp field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Timestamp", 100035, "22007")),
+    (r"time field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Time", 100108, "22007")),
+    (r"Could not parse string \"([^\"]*)\"", _unrecognised("Timestamp", 100035, "22007")),
+    (r"string ['\"](.*)['\"] to BOOL", _unrecognised("Boolean value", 100037, "22018")),
+    (
+        r"string ['\"](.*)['\"] to (?:U?INT|DECIMAL|DOUBLE|FLOAT|HUGEINT)",
+        _unrecognised("Numeric value", 100038, "22018"),
+    ),
+    (
+        r"Could not cast value (\S+) to DECIMAL",
+        lambda found: SnowflakeError(
+            f"Number out of representable range: type FIXED, value {found[1]}", 100132, "22003"
+        ),
+    ),
+]
+
+_BINDINGS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
+    (
+        r"(?:Referenced column \"([^\"]+)\" not found|does not have a column with name \"([^\"]+)\")",
+        lambda found: compilation(f"error line 1 at position 0\ninvalid identifier '{found[1] or found[2]}'", 904),
+    ),
+    (
+        r"Ambiguous reference to column name \"([^\"]+)\"",
+        lambda found: compilation(f"error line 1 at position 0\nambiguous column name '{found[1]}'", 1052, "42601"),
+    ),
+    (
+        r"has (\d+) columns but (\d+) values were supplied",
+        lambda found: compilation(
+            f"Insert value list does not match column list expecting {found[1]} but got {found[2]}", 2020, "21S01"
+        ),
+    ),
+    (
+        r"column \"([^\"]+)\" must appear in the GROUP BY",
+        lambda found: compilation(
+            f"error line 1 at position 0\n'{found[1]}' in select clause is neither an aggregate nor in the group by clause.",
+            979,
+            "42601",
+        ),
+    ),
+    (r"Referenced table \"([^\"]+)\" not found", lambda found: compilation(f"invalid identifier '{found[1]}'", 904)),
+    (
+        r"(?:No function matches|Could not choose a best candidate)[^']*['\"](\w+)\(",
+        lambda found: compilation(
+            f"error line 1 at position 0\nInvalid argument types for function '{found[1].upper()}'", 1044, "42P13"
+        ),
+    ),
+]
+
+_CATALOG: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
+    (r"with name \"?([^\s\"]+)\"? already exists", lambda found: exists(found[1])),
+    (
+        r"(?:Scalar|Table|Aggregate|Macro)?\s*Function with name \"?(\S+?)\"? does not exist",
+        lambda found: compilation(f"Unknown function {found[1].upper()}", 2140, "42601"),
+    ),
+    (r"[Ss]chema with name \"?(\S+?)\"? does not exist", lambda found: missing("Schema", found[1])),
+    (r"(?:Table|View) with name \"?(\S+?)\"? does not exist", lambda found: missing("Object", found[1])),
+    (
+        r"Existing object \"?(\S+?)\"? is of type (\w+), trying to \w+ type (\w+)",
+        lambda found: compilation(
+            f"Object found is of type '{found[2].upper()}', not specified type '{found[3].upper()}'.", 2203, "02000"
+        ),
+    ),
+]
+
+_CONSTRAINTS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
+    (
+        r"NOT NULL constraint failed: \S+?\.\"?(\w+)",
+        lambda found: SnowflakeError(f"NULL result in a non-nullable column '{found[1]}'", 100072, "22000"),
+    ),
+    (
+        r"CHECK constraint failed.*length\(\"?(.+?)\"?\) <= (\d+)",
+        lambda found: SnowflakeError(
+            f"String is too long and would be truncated: column {found[1]} holds {found[2]} characters", 100078, "22000"
+        ),
+    ),
+]
+
+
+def _first(message: str, table: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]]) -> SnowflakeError | None:
+    for pattern, make in table:
+        if found := re.search(pattern, message, re.DOTALL):
+            return make(found)
+    return None
+
+
+def from_duckdb(error: duckdb.Error) -> SnowflakeError:  # noqa: PLR0911 -- one return a kind of error
+    """The nearest Snowflake error; the message keeps DuckDB's first line where there is no nearer one."""
+    message = str(error)
+    line = message.split("\n", maxsplit=1)[0].split(": ", 1)[-1]
+    if isinstance(error, duckdb.InterruptException):
+        return SnowflakeError("SQL execution canceled", 604, "57014")
+    if "is aborted" in message:
+        return SnowflakeError(
+            "The transaction was aborted by an earlier failure in it: ROLLBACK, then run it again.", 625, "57014"
+        )
+    if isinstance(error, duckdb.ParserException):
+        return compilation(line)
+    if isinstance(error, duckdb.CatalogException):
+        return _first(message, _CATALOG) or compilation(line, 2003, "42S02")
+    if isinstance(error, duckdb.BinderException):
+        return _first(message, _BINDINGS) or compilation(line, 2028, "42601")
+    if isinstance(error, duckdb.ConstraintException):
+        return _first(message, _CONSTRAINTS) or SnowflakeError(line, 200001, "22000")
+    if isinstance(error, duckdb.TransactionException) and "single attached database" in message:
+        return unsupported("a transaction that writes to two databases")
+    if "Division by zero" in message:
+        return SnowflakeError("Division by zero", 100051, "22012")
+    if "More than one row returned by a subquery" in message:
+        return SnowflakeError("Single-row subquery returns more than one row.", 90150, "22000")
+    if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException | duckdb.OutOfRangeException):
+        return _first(message, _CONVERSIONS) or SnowflakeError(line, 100038, "22018")
+    if isinstance(error, duckdb.NotImplementedException):
+        return unsupported(line)
+    return internal(line)
+
+
+def internal(message: str) -> SnowflakeError:
+    """What nobody foresaw: still an error of the statement, at once."""
+    return SnowflakeError(
+        f"SQL execution internal error:\nProcessing aborted by the stand-in: {message[:800]}", 603, "XX000"
+    )
+
+
+def of(error: Exception) -> SnowflakeError:
+    """Any exception, as the client is to see it."""
+    if isinstance(error, SnowflakeError):
+        return error
+    if isinstance(error, sqlglot.errors.ParseError):
+        return syntax(error)
+    if isinstance(error, snowflake.connector.errors.Error):  # fakesnow speaks in the connector's errors
+        return SnowflakeError(error.raw_msg or str(error), error.errno or 603, error.sqlstate or "XX000")
+    if isinstance(error, duckdb.Error):
+        return from_duckdb(error)
+    if isinstance(error, NotImplementedError):
+        return unsupported(str(error))
+    return internal(f"{type(error).__name__}: {error}")

@@ -1,0 +1,235 @@
+"""Running a statement: parsing, choosing what handles it, transactions and locks around it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from standins.snowflake import (
+    commands,
+    copy_into,
+    ddl,
+    dml,
+    headings,
+    preparation,
+    refusals,
+    results,
+    rewrites,
+    stage_queries,
+    stages,
+)
+from standins.snowflake.engine import Translator
+from standins.snowflake.errors import SnowflakeError, missing, unsupported
+from standins.snowflake.names import Name, fold, qualify
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from standins.snowflake.preparation import Bindings
+    from standins.snowflake.results import Result
+    from standins.snowflake.sessions import Session
+
+_DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy, exp.TruncateTable)
+_DDL = (exp.Create, exp.Drop, exp.Alter, exp.Comment)
+
+
+def parse(text: str) -> list[tuple[str, exp.Expr]]:
+    """The statements of a text with each one's own text; comments and semicolons are none.
+
+    :raises SnowflakeError: 001003 where the parser stops, 000900 where there is no statement.
+    """
+    pieces = _pieces(text)
+    if not pieces:
+        raise SnowflakeError("Empty SQL statement.", 900, "42601")
+    return [(piece, sqlglot.parse_one(piece, read="snowflake", into=None)) for piece in pieces]
+
+
+def _pieces(text: str) -> list[str]:
+    """Split at the semicolons that the tokenizer sees, so none of a string constant or a comment."""
+    found, start, seen = [], 0, False
+    for token in sqlglot.tokenize(text, read="snowflake"):
+        if token.token_type == sqlglot.TokenType.SEMICOLON:
+            if seen:
+                found.append(refusals.body(text[start : token.start]))
+            start, seen = token.end + 1, False
+        else:
+            seen = True
+    return found + ([refusals.body(text[start:])] if seen else [])
+
+
+def run(session: Session, text: str, bindings: Bindings | None = None, *, rows: int | None = None) -> Result:
+    """One statement's answer.
+
+    :param bindings: values for its placeholders.
+    :param rows: how many rows an array binding has; the statement is done once for each, all or none.
+    :raises SnowflakeError: anything that goes wrong; nothing of the statement is kept then.
+    """
+    if (answer := refusals.accepted(refusals.body(text))) is not None:
+        return answer
+    parsed = parse(text)
+    if len(parsed) != 1:
+        raise SnowflakeError(
+            f"Actual statement count {len(parsed)} did not match the desired statement count 1.", 8, "0A000"
+        )
+    ((piece, statement),) = parsed
+    if rows is not None:
+        return _run_rows(session, piece, statement, bindings or {}, rows)
+    if bindings or statement.find(exp.Placeholder):
+        statement = preparation.bind(statement, bindings or {})
+    return _run(session, piece, statement)
+
+
+def _run_rows(session: Session, text: str, statement: exp.Expr, bindings: Bindings, rows: int) -> Result:
+    values = statement.args.get("expression")
+    if isinstance(statement, exp.Insert) and isinstance(values, exp.Values) and len(values.expressions) == 1:
+        template = exp.Values(expressions=[values.expressions[0].copy()])
+        filled = [preparation.bind(template.copy(), bindings, row).expressions[0] for row in range(rows)]
+        values.set("expressions", filled)
+        return _run(session, text, statement)
+    last: Result | None = None
+    total = 0
+    with dml.atomic(session):
+        for row in range(rows):
+            last = _run(session, text, preparation.bind(statement.copy(), bindings, row))
+            total += last.rowcount
+    if last is None:
+        raise SnowflakeError("Empty array binding.", 2049, "42601")
+    answer = results.counts(last.kind, inserted=total)
+    return answer.named([last.columns[0].name])
+
+
+def _run(session: Session, text: str, statement: exp.Expr) -> Result:
+    if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback) or commands.is_begin(text):
+        return commands.transaction(session, statement)
+    handler = _handler(text, statement)
+    if isinstance(statement, _DDL) or handler is ddl.command:
+        session.end(commit=True)  # DDL ends a transaction in Snowflake, and DuckDB writes one database in one
+        return handler(session, statement)
+    if not isinstance(statement, _DML):
+        return handler(session, statement)
+    if not session.parameters["AUTOCOMMIT"]:
+        session.begin()
+    targets = [_target(session, statement)]
+    session.account.locks.acquire(session, targets, float(session.parameters.get("LOCK_TIMEOUT", LOCK_TIMEOUT)))
+    try:
+        with dml.atomic(session):
+            return handler(session, statement)
+    finally:
+        if not session.in_transaction:
+            session.account.locks.release(session)
+
+
+LOCK_TIMEOUT = 300
+"""Seconds that a statement waits for a table, unless the session says otherwise; Snowflake waits 12 hours."""
+
+
+def _target(session: Session, statement: exp.Expr) -> Name:
+    this = statement.expressions[0] if isinstance(statement, exp.TruncateTable) else statement.this
+    table = this.this if isinstance(this, exp.Schema) else this
+    if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
+        return Name("", "", "")
+    return qualify(session, table, statement.key.upper())
+
+
+def _handler(text: str, statement: exp.Expr) -> Callable[[Session, Any], Result]:  # noqa: PLR0911 -- a table of cases
+    if isinstance(statement, exp.Copy) and statement.args.get("kind") is True:
+        return lambda session, copy: copy_into.run(session, copy, lambda query: translate(session, query))
+    if isinstance(statement, exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.TruncateTable):
+        return lambda session, change: _change(session, change)
+    if isinstance(statement, exp.Create | exp.Drop | exp.Alter | exp.Comment):
+        if isinstance(statement, exp.Alter) and statement.args.get("kind") == "SESSION":
+            return commands.alter_session
+        return lambda session, definition: ddl.run(session, definition, translate)
+    if isinstance(statement, exp.Use):
+        return commands.use
+    if isinstance(statement, exp.Set):
+        return commands.set_variables
+    if commands.is_unset(text):
+        return lambda session, _: commands.unset_variable(session, text)
+    if isinstance(statement, exp.Show):
+        return lambda session, show: commands.show(session, show, translate, text)
+    if isinstance(statement, exp.Describe):
+        return lambda session, describe: commands.describe(session, describe)
+    if isinstance(statement, exp.ListStage):
+        return stages.list_files
+    if isinstance(statement, exp.Query | exp.Subquery | exp.Values):
+        return lambda session, query: _query(session, query, text)
+    if ddl.is_command(text):
+        return ddl.command
+    refusals.refuse(text, statement)
+    raise AssertionError("refuse() raises")
+
+
+def translate(session: Session, statement: exp.Expr) -> str:
+    """A statement as DuckDB's SQL."""
+    preparation.variables(session, statement)
+    preparation.context(session, statement)
+    statement = rewrites.apply(session, statement)
+    preparation.tables(session, statement)
+    return str(Translator(session).translate(statement).sql(dialect="duckdb"))
+
+
+def _query(session: Session, query: exp.Expr, text: str) -> Result:
+    names = headings.of(text, query)
+    written = query.copy()
+    try:
+        with stage_queries.opened(session, query):
+            rewrites.result_scan(session, query)
+            session.duck.execute(translate(session, query))
+            answer = results.fetched(session.duck)
+    except duckdb.CatalogException as error:
+        raise_missing(session, written, error)
+        raise
+    return answer.named(names) if names and len(names) == len(answer.columns) else answer
+
+
+def _change(session: Session, statement: exp.Expr) -> Result:
+    written = statement.copy()
+    try:
+        with stage_queries.opened(session, statement):
+            rewrites.result_scan(session, statement)
+            return dml.run(session, statement, translate)
+    except duckdb.CatalogException as error:
+        raise_missing(session, written, error)
+        raise
+
+
+def raise_missing(session: Session, written: exp.Expr, error: duckdb.Error) -> None:
+    """Name the missing table as it was written, as Snowflake does."""
+    if "does not exist" not in str(error) or "Function" in str(error):
+        return
+    with session.duck.cursor() as elsewhere:  # DuckDB ends a transaction at the first error in it
+        there = {
+            (database, schema, table.upper())
+            for database, schema, table in elsewhere.execute(
+                "SELECT table_catalog, table_schema, table_name FROM information_schema.tables"
+            ).fetchall()
+        }
+    for table in written.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier) or not table.name:
+            continue
+        name = qualify(session, table)
+        if (name.database, name.schema, name.name.upper()) in there or name in session.temporary:
+            continue
+        if f"name {name.name} " in str(error) or f'"{name.name}"' in str(error):
+            spelled = ".".join(fold(part) for part in table.parts)
+            raise missing("Object", spelled) from error
+
+
+def describe(session: Session, text: str) -> Result:
+    """The columns that a statement would give, without running it; `cursor.describe()` asks for that.
+
+    :raises SnowflakeError: 000002 for anything but a query.
+    """
+    ((piece, statement),) = parse(text)
+    if not isinstance(statement, exp.Query):
+        raise unsupported(f"describing {statement.key.upper()}")
+    for placeholder in list(statement.find_all(exp.Placeholder)):
+        placeholder.replace(exp.Null())
+    empty = exp.select("*").from_(statement.subquery("_sf_described")).limit(0)
+    answer = _query(session, empty, "")
+    names = headings.of(piece, statement)
+    return answer.named(names) if names and len(names) == len(answer.columns) else answer
