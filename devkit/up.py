@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from rich.console import Console
 
-from devkit import keys, lock_file, postgres, services
+from devkit import keys, lock_file, postgres, reset, services
 from devkit.client import AirflowApi
 from devkit.errors import UserError
 from devkit.observe import Service, observe
@@ -116,6 +116,7 @@ def up(settings: Settings, console: Console) -> Environment:
 def prepare(settings: Settings, console: Console) -> None:
     """Check what a start needs, and make what it stands on."""
     Supervisor(settings).end_leftovers()
+    reset.empty(settings.run / reset.TRASH)  # of a reset that was interrupted
     check_ports(settings)
     free = shutil.disk_usage(settings.run).free
     if free < DISK_NEEDED:

@@ -1,0 +1,91 @@
+"""`python -m devkit.conn_probe CONN_ID CONN_TYPE`: one real call through a connection; one line on what came of it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SHEETS = "https://sheets.googleapis.com"
+
+
+def main(conn_id: str, conn_type: str) -> int:
+    """Make the call.
+
+    :return: 0 where it worked; the last line of standard output says what the other side answered.
+    """
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    probe = PROBES.get(conn_type)
+    if not probe:
+        print(f"there is no test for connections of type {conn_type}")
+        return 1
+    try:
+        print(probe(conn_id))
+    except Exception as error:  # noqa: BLE001 whatever a vendor's client raises is the answer
+        print(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        return 1
+    return 0
+
+
+def aws(conn_id: str) -> str:
+    """Ask STS who we are, and S3 for one key of the lake."""
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415 a second each
+    from airflow.providers.amazon.aws.hooks.sts import StsHook  # noqa: PLC0415
+
+    account = StsHook(aws_conn_id=conn_id).get_conn().get_caller_identity()["Account"]
+    bucket = os.environ["TELECOMS_LAKE_BUCKET"]
+    S3Hook(aws_conn_id=conn_id).get_conn().list_objects_v2(Bucket=bucket, MaxKeys=1)
+    return f"account {account}, may list {bucket}"
+
+
+def snowflake(conn_id: str) -> str:
+    """Ask Snowflake who and where we are."""
+    from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook  # noqa: PLC0415 two seconds
+
+    row: Any = SnowflakeHook(snowflake_conn_id=conn_id, login_timeout=20).get_first(
+        "SELECT CURRENT_USER(), CURRENT_ROLE(), CURRENT_DATABASE()"
+    )
+    return "user {}, role {}, database {}".format(*row)
+
+
+def sheets(conn_id: str) -> str:
+    """Ask Google for the agents' spreadsheet, without its cells."""
+    from airflow.sdk import Connection  # noqa: PLC0415 a second
+    from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
+    from google.oauth2.service_account import Credentials  # noqa: PLC0415
+
+    extra = Connection.get(conn_id).extra_dejson
+    credentials = Credentials.from_service_account_file(extra["key_path"], scopes=extra["scope"].split(","))
+    spreadsheet = os.environ["TELECOMS_AGENTS_SPREADSHEET_ID"]
+    url = f"{extra.get('api_endpoint') or SHEETS}/v4/spreadsheets/{spreadsheet}"
+    answer = AuthorizedSession(credentials).get(
+        url, params={"fields": "properties.title,sheets.properties"}, timeout=20
+    )
+    answer.raise_for_status()
+    return f"spreadsheet {answer.json()['properties']['title']}"
+
+
+def slack(conn_id: str) -> str:
+    """Ask Slack who we are."""
+    from airflow.providers.slack.hooks.slack import SlackHook  # noqa: PLC0415 a second
+
+    answer = SlackHook(slack_conn_id=conn_id, timeout=20).client.auth_test()
+    return f"{answer.get('user')} in {answer.get('team')}"
+
+
+#: Airflow's connection type -> its test.
+PROBES: dict[str, Callable[[str], str]] = {
+    "aws": aws,
+    "snowflake": snowflake,
+    "google_cloud_platform": sheets,
+    "slack": slack,
+}
+
+if __name__ == "__main__":
+    raise SystemExit(main(*sys.argv[1:]))
