@@ -15,14 +15,14 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from standins import keys, sample
+from standins import keys, memory, sample
 from standins.errors import StandinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-WATCH_SECONDS = 1.0
+WATCH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def run(options: Options) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    memory.configure()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     lock = _own(options.data)
     sockets = [_bind(options.host, port) for port in (options.port, options.s3_port, options.snowflake_port)]
@@ -60,6 +61,7 @@ def run(options: Options) -> int:
             if dead := standins.dead():
                 print(f"error: the {dead} listener ended by itself; see the lines above", file=sys.stderr)
                 return 1
+            memory.trim()
         standins.stop()
     finally:
         os.close(lock)
@@ -99,6 +101,7 @@ class _Standins:
                 f"free disk space in {self.options.data}",
             )
         (self.options.data / "seeded").touch()
+        memory.settle()
         self._ready = True
         _announce(self.options.data / "address.json", self.ports)
 

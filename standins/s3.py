@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 18
 READS = {"GET", "HEAD", "OPTIONS"}
-#: What a plain download may carry in its query; anything else is left to moto as it is.
-DOWNLOAD_QUERY = {"x-id", "versionId"}
+#: What a plain request for an object may carry in its query; anything else is left to moto as it is.
+PLAIN_QUERY = {"x-id", "versionId"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class S3:
         try:
             if environ["REQUEST_METHOD"] not in READS:
                 return self._write(environ, start_response)
-            return self._download(environ, start_response) or self._moto(environ, start_response)
+            return self._object(environ, start_response) or self._moto(environ, start_response)
         except OSError as error:
             # boto3 retries a 500 a few times, then gives the message to its caller.
             return _error(start_response, "500 Internal Server Error", "InternalError", f"The S3 stand-in: {error}")
@@ -157,11 +157,14 @@ class S3:
                     self.index.save(bucket, key or None)
         return answer
 
-    def _download(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
-        """Stream an object from its file; moto, asked for its head, says status and headers."""
+    def _object(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+        """Answer a plain HEAD or GET of an object: moto, asked for its head, gives the headers, the file the bytes.
+
+        :return: None where it is not that, or moto would not give the object.
+        """
         bucket, key = address(environ)
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-        if environ["REQUEST_METHOD"] != "GET" or not key or not DOWNLOAD_QUERY.issuperset(query):
+        if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not key or not PLAIN_QUERY.issuperset(query):
             return None
         head: list[Any] = []
         with self._lock:
@@ -169,17 +172,31 @@ class S3:
             if stored is None:
                 return None
             list(self._moto(environ | {"REQUEST_METHOD": "HEAD"}, lambda *args: head.extend(args)))
-            status, headers = head[0], head[1]
+            status, headers = head[0], [(name, _composite(stored, name, value)) for name, value in head[1]]
             if not status.startswith("20"):
                 return None
             file = stored.path.open("rb")
-        first, length = 0, stored.contentsize
-        for name, value in headers:
-            if name.lower() == "content-range":
-                begin, _, rest = value.removeprefix("bytes ").partition("-")
-                first, length = int(begin), int(rest.partition("/")[0]) - int(begin) + 1
+        first, length = _span(headers, stored.contentsize)
         start_response(status, headers)
+        if environ["REQUEST_METHOD"] == "HEAD":
+            file.close()
+            return [b""]
         return _blocks(file, first, length)
+
+
+def _composite(stored: StoredKey, name: str, value: str) -> str:
+    """Mark a checksum of parts' checksums by their number, as S3 does and moto forgets: clients would compare it."""
+    parts = stored.checksum_parts if getattr(stored, "checksum_type", None) == "COMPOSITE" else None
+    return f"{value}-{parts}" if parts and name.lower().startswith("x-amz-checksum-") else value
+
+
+def _span(headers: list[tuple[str, str]], size: int) -> tuple[int, int]:
+    """Give the first byte and the number of bytes that an answer promises."""
+    for name, value in headers:
+        if name.lower() == "content-range":
+            first, _, rest = value.removeprefix("bytes ").partition("-")
+            return int(first), int(rest.partition("/")[0]) - int(first) + 1
+    return 0, size
 
 
 def address(environ: Environ) -> tuple[str, str]:
