@@ -1,0 +1,245 @@
+"""A LocalExecutor for laptops. Leans on the innards of Airflow 3.0.6.
+
+Stock's LocalExecutor (`airflow.executors.local_executor`, 3.0.6) costs a laptop three things, mended here:
+
+* Memory. A worker stays for ever once it was needed, and Python's garbage collector writes to every page that it
+  shares with the scheduler: 40 to 95 MiB each. Here a worker lives as long as its task, and what the scheduler has
+  loaded before the fork stays shared.
+* Waiting. The scheduler sleeps a second between two looks at its database. Here it sleeps until PostgreSQL says that
+  something has happened, or until a worker ends, and at most that second.
+* Bookkeeping. Stock counts no task as running, so a full machine hands over tasks whose token then expires in the
+  queue; a worker that is killed keeps its slot, and its task stays "running" for five minutes. Here a task is handed
+  over when it can start, and a worker's death is told to the scheduler at once.
+
+What it leans on: `_execute_work` of the stock executor, the scheduler calling `heartbeat()` once a loop and sleeping
+`[scheduler] scheduler_idle_sleep_time` after it (which must be 0, see `compose/airflow.env`), and the tables
+`task_instance`, `dag_run`, `dag` and `asset_dag_run_queue`.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import logging
+import multiprocessing
+import os
+import signal
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psutil
+from airflow.executors.base_executor import BaseExecutor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.executors import workloads
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancekey import TaskInstanceKey
+    from sqlalchemy.orm import Session
+
+#: The longest sleep of an idle scheduler in seconds; its timers (cron, timeouts) are that exact. Stock: 1.
+LONGEST_SLEEP = 1.0
+#: How long a task may take to end when the scheduler ends, in seconds.
+GRACE = 5.0
+#: What every task process needs and the scheduler would not have loaded: shared when loaded before the fork.
+SHARED_MODULES = (
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+)
+
+log = logging.getLogger(__name__)
+
+
+class LeanLocalExecutor(BaseExecutor):
+    """Run each task in a process of its own, forked from the scheduler when a slot is free."""
+
+    is_local = True
+    serve_logs = True
+
+    def start(self) -> None:
+        """Load what tasks share, and listen to the database."""
+        self._workers: dict[TaskInstanceKey, multiprocessing.Process] = {}
+        for module in SHARED_MODULES:
+            importlib.import_module(module)
+        gc.collect()
+        self._bell = Bell()
+
+    def queue_workload(self, workload: workloads.ExecuteTask, session: Session) -> None:
+        """Take a task that the scheduler has set to queued."""
+        del session
+        self.queued_tasks[workload.ti.key] = workload
+
+    def _process_workloads(self, queued: Sequence[workloads.ExecuteTask]) -> None:
+        # Called by heartbeat() with as many as there are free slots.
+        for workload in queued:
+            key = workload.ti.key
+            del self.queued_tasks[key]
+            self.running.add(key)
+            worker = multiprocessing.Process(target=_run_one, args=(workload,), name=f"worker-{workload.ti.id}")
+            worker.start()
+            self._workers[key] = worker
+
+    def heartbeat(self) -> None:
+        """Start what is queued, note what has ended, then sleep in the scheduler's stead until there is news."""
+        busy = bool(self.queued_tasks)
+        super().heartbeat()
+        if not busy and not self.event_buffer:
+            self._bell.sleep([worker.sentinel for worker in self._workers.values()])
+            self.sync()
+
+    def sync(self) -> None:
+        """Tell the scheduler whose workers have ended.
+
+        A worker that ended well has reported its task's state itself; for any other the scheduler decides.
+        """
+        for key, worker in list(self._workers.items()):
+            if worker.is_alive():
+                continue
+            del self._workers[key]
+            if worker.exitcode == 0:
+                self.success(key)
+            else:
+                self.fail(key, f"the worker process ended with {worker.exitcode}")
+            worker.close()
+
+    def revoke_task(self, *, ti: TaskInstance) -> None:
+        """Forget a task that was too long in the queue."""
+        self.queued_tasks.pop(ti.key, None)
+        self.running.discard(ti.key)
+        if worker := self._workers.pop(ti.key, None):
+            worker.terminate()
+
+    def end(self) -> None:
+        """End all tasks; the next scheduler starts them again, as it does after a crash."""
+        for worker in self._workers.values():
+            worker.terminate()
+        for worker in self._workers.values():
+            worker.join(GRACE + 1)
+            if worker.is_alive():
+                worker.kill()
+        self._bell.close()
+
+    def terminate(self) -> None:
+        """End at once."""
+        self.end()
+
+
+def _run_one(workload: workloads.ExecuteTask) -> None:
+    """Supervise one task; the exit status says whether its state could be reported."""
+    # Whatever the scheduler had loaded is left alone by this process' and the task's garbage collector: touching an
+    # object's header would copy its page.
+    gc.freeze()
+    from airflow.executors.local_executor import _execute_work  # noqa: PLC0415 - only workers need it
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_with_task)
+    _execute_work(log, workload)
+
+
+def _end_with_task(_signal: int, _frame: object) -> NoReturn:
+    """End the task's process too: nothing would read what it says."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()  # runs the operator's on_kill
+    _, alive = psutil.wait_procs(children, timeout=GRACE)
+    for child in alive:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    os._exit(128 + signal.SIGTERM)
+
+
+class Bell:
+    """Rings when a transaction commits that gives the scheduler something to do.
+
+    Triggers on four tables send a notification; PostgreSQL delivers it at commit. Any failure here costs no more than
+    the waiting that stock has: the executor falls back on sleeping, and tries again later.
+    """
+
+    CHANNEL = "scheduler_bell"
+    #: name -> table and condition. A changed definition needs a new name.
+    TRIGGERS = {
+        "scheduler_bell_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW WHEN (
+            NEW.state IS DISTINCT FROM OLD.state
+            AND (coalesce(NEW.state, 'none') NOT IN ('scheduled', 'queued', 'running', 'deferred')
+                 OR (NEW.state = 'scheduled' AND OLD.state = 'deferred')))""",
+        "scheduler_bell_run_1": "AFTER INSERT OR UPDATE OF state ON dag_run FOR EACH ROW WHEN (NEW.state = 'queued')",
+        "scheduler_bell_asset_1": "AFTER INSERT ON asset_dag_run_queue FOR EACH STATEMENT",
+        "scheduler_bell_dag_1": """AFTER UPDATE OF is_paused ON dag FOR EACH ROW
+            WHEN (OLD.is_paused AND NOT NEW.is_paused)""",
+    }
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+        self._try_again_in = 0
+        self._open()
+
+    def sleep(self, also: list[int]) -> None:
+        """Sleep until the bell rings, one of `also` gets ready, or `LONGEST_SLEEP` is over.
+
+        :param also: sentinels of processes.
+        """
+        if self._connection is None:
+            self._try_again_in -= 1
+            if self._try_again_in <= 0:
+                self._open()
+        ears = [] if self._connection is None else [self._connection]
+        ready = wait([*ears, *also], timeout=LONGEST_SLEEP)
+        if self._connection in ready:
+            self._hush()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._connection is not None:
+            with suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+    def _hush(self) -> None:
+        import psycopg2  # noqa: PLC0415 - only with PostgreSQL
+
+        try:
+            self._connection.poll()
+            self._connection.notifies.clear()
+        except psycopg2.Error:
+            log.warning("The database ended the scheduler's bell; looking every %s s until it is back", LONGEST_SLEEP)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.close()
+        self._try_again_in = 10
+
+    def _open(self) -> None:
+        from airflow import settings  # noqa: PLC0415 - the scheduler has configured it by now
+
+        if settings.engine is None or settings.engine.dialect.driver != "psycopg2":
+            self._try_again_in = 1_000_000
+            return
+        try:
+            pooled = settings.engine.raw_connection()
+            self._connection = pooled.dbapi_connection
+            pooled.detach()
+            self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                self._hang_up(cursor)
+                cursor.execute(f"LISTEN {self.CHANNEL}")
+        except Exception:
+            log.warning("No bell for the scheduler; looking every %s s", LONGEST_SLEEP, exc_info=True)
+            self._give_up()
+
+    def _hang_up(self, cursor: Any) -> None:
+        """Make the triggers that are missing."""
+        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgname = ANY(%s)", (list(self.TRIGGERS),))
+        there = {name for (name,) in cursor.fetchall()}
+        if there == set(self.TRIGGERS):
+            return
+        cursor.execute("SET lock_timeout = '3s'")
+        cursor.execute(
+            f"""CREATE OR REPLACE FUNCTION {self.CHANNEL}() RETURNS trigger LANGUAGE plpgsql AS
+            $$ BEGIN NOTIFY {self.CHANNEL}; RETURN NULL; END $$"""
+        )
+        for name, definition in self.TRIGGERS.items():
+            if name not in there:
+                cursor.execute(f"CREATE TRIGGER {name} {definition} EXECUTE FUNCTION {self.CHANNEL}()")
