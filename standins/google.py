@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+AUDIENCE = "https://oauth2.googleapis.com/token"  # what google-auth asserts, whatever the key file says
 LIFETIME = 3600
 SKEW = 300
 SHORT_LIVED = (
@@ -43,10 +44,10 @@ class TokenEndpoint:
         private_key = serialization.load_pem_private_key(account["private_key"].encode(), password=None)
         self._public_key: Any = private_key.public_key()
         self._client = account["client_email"]
-        self._audience = account["token_uri"]
+        self._audiences = {AUDIENCE, account["token_uri"]}
         self._secret = hashlib.sha256(account["private_key"].encode()).digest()
 
-    async def __call__(self, request: Request) -> Response:
+    async def exchange(self, request: Request) -> Response:
         """Answer as Google's OAuth 2.0 server does."""
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         grant = form.get("grant_type")
@@ -85,8 +86,8 @@ class TokenEndpoint:
             raise _InvalidGrant("Bad Request") from None
         if claims.get("iss") != self._client:
             raise _InvalidGrant("Invalid grant: account not found")
-        if claims.get("aud") != self._audience:
-            raise _InvalidGrant(f"Invalid JWT: Failed audience check. The right audience is {self._audience}")
+        if claims.get("aud") not in self._audiences:
+            raise _InvalidGrant(f"Invalid JWT: Failed audience check. The right audience is {AUDIENCE}")
         issued, expires, now = claims.get("iat", 0), claims.get("exp", 0), time.time()
         if not (expires > now - SKEW and issued < now + SKEW and expires - issued <= LIFETIME):
             raise _InvalidGrant(SHORT_LIVED)

@@ -36,6 +36,11 @@ BLOCK = 1 << 18
 READS = {"GET", "HEAD", "OPTIONS"}
 #: What a plain request for an object may carry in its query; anything else is left to moto as it is.
 PLAIN_QUERY = {"x-id", "versionId"}
+#: Sub-resources that moto overlooks: it would make, list or delete the bucket instead.
+UNSUPPORTED = {
+    "abac", "analytics", "intelligent-tiering", "metadataConfiguration", "metadataTable", "metrics", "renameObject",
+    "requestPayment", "session", "torrent",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -90,10 +95,14 @@ class S3:
             if fault.kind != "hang":
                 return fault.as_s3(environ, start_response)
             time.sleep(fault.seconds)
+        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
+        if unsupported := UNSUPPORTED.intersection(query):
+            why = f"The S3 stand-in does not support {environ['REQUEST_METHOD']} ?{min(unsupported)}"
+            return _error(start_response, "501 Not Implemented", "NotImplemented", why)
         try:
             if environ["REQUEST_METHOD"] not in READS:
                 return self._write(environ, start_response)
-            return self._object(environ, start_response) or self._moto(environ, start_response)
+            return self._object(environ, query, start_response) or self._moto(environ, start_response)
         except OSError as error:
             # boto3 retries a 500 a few times, then gives the message to its caller.
             return _error(start_response, "500 Internal Server Error", "InternalError", f"The S3 stand-in: {error}")
@@ -157,13 +166,14 @@ class S3:
                     self.index.save(bucket, key or None)
         return answer
 
-    def _object(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes] | None:
+    def _object(
+        self, environ: Environ, query: dict[str, list[str]], start_response: StartResponse
+    ) -> Iterable[bytes] | None:
         """Answer a plain HEAD or GET of an object: moto, asked for its head, gives the headers, the file the bytes.
 
         :return: None where it is not that, or moto would not give the object.
         """
         bucket, key = address(environ)
-        query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not key or not PLAIN_QUERY.issuperset(query):
             return None
         head: list[Any] = []

@@ -77,7 +77,7 @@ def create_app(
             Route("/healthz", healthz),
             Route("/control/faults", control, methods=["GET", "POST", "DELETE"]),
             Route("/slack/messages", messages),
-            Route("/token", token, methods=["POST"]),
+            Route("/token", token.exchange, methods=["POST"]),
             *sheets.routes(),
             Route("/v4/{rest:path}", unsupported, methods=["GET", "POST", "PUT", "DELETE"]),
             *slack.routes(),

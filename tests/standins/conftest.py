@@ -1,0 +1,136 @@
+"""One instance of the stand-ins for the whole session, and the vendors' clients connected to it."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+import pytest
+import standins as package
+from google.auth.transport.requests import AuthorizedSession
+from google.oauth2.service_account import Credentials
+from slack_sdk import WebClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from standins import Connections
+
+ROOT = Path(__file__).resolve().parents[2]
+SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whatever starts the stand-ins."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and {"standins", "started"} & set(
+            getattr(item, "fixturenames", ())
+        ):
+            item.add_marker(pytest.mark.standins)
+
+
+@pytest.fixture(scope="session")
+def standins() -> Iterator[Connections]:
+    """Stand-ins with the sample data. Tests share it, so each uses names of its own."""
+    with package.serve(sample=True) as connections:
+        yield connections
+
+
+@pytest.fixture(scope="session")
+def page(standins: Connections) -> Iterator[httpx.Client]:
+    """A client of the stand-ins' port."""
+    with httpx.Client(base_url=standins.page_url, trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def connect_s3() -> Iterator[Callable[[Connections], Any]]:
+    """Make boto3 clients, and close them at the end."""
+    clients: list[Any] = []
+
+    def connect(connections: Connections) -> Any:
+        clients.append(
+            boto3.client(
+                "s3",
+                endpoint_url=connections.s3_url,
+                region_name="us-east-1",
+                aws_access_key_id="offline",
+                aws_secret_access_key="offline",
+                config=boto3.session.Config(retries={"max_attempts": 0}),
+            )
+        )
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture(scope="session")
+def s3(standins: Connections, connect_s3: Callable[[Connections], Any]) -> Any:
+    """boto3, connected, without retries."""
+    return connect_s3(standins)
+
+
+@pytest.fixture
+def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
+    """A bucket of this test's own."""
+    name = f"test-{hashlib.sha256(request.node.name.encode()).hexdigest()[:20]}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+@pytest.fixture
+def connect_sheets() -> Iterator[Callable[..., AuthorizedSession]]:
+    """Make google-auth sessions with the throwaway key, and close them at the end."""
+    sessions: list[AuthorizedSession] = []
+
+    def connect(connections: Connections, scope: str = SCOPE) -> AuthorizedSession:
+        key = connections.keys / "google_service_account.json"
+        sessions.append(AuthorizedSession(Credentials.from_service_account_file(key, scopes=[scope])))
+        return sessions[-1]
+
+    yield connect
+    for session in sessions:
+        session.close()
+        session._auth_request.session.close()
+
+
+@pytest.fixture
+def google(standins: Connections, connect_sheets: Callable[..., AuthorizedSession]) -> AuthorizedSession:
+    """google-auth, connected."""
+    return connect_sheets(standins)
+
+
+@pytest.fixture
+def slack(standins: Connections) -> WebClient:
+    """slack_sdk, connected, without retries."""
+    return WebClient(token="xoxb-offline", base_url=f"{standins.page_url}/api/", retry_handlers=[])
+
+
+@pytest.fixture
+def fault(page: httpx.Client) -> Iterator[Callable[..., None]]:
+    """Ask for a fault; all end with the test."""
+
+    def ask(**fields: Any) -> None:
+        assert page.post("/control/faults", json=fields).status_code == httpx.codes.OK
+
+    yield ask
+    page.delete("/control/faults")
+
+
+@pytest.fixture(scope="session")
+def run_standins() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run `python -m standins` in its own environment to its end."""
+
+    def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [str(ROOT / ".venv-standins/bin/python"), "-m", "standins", *map(str, words)]
+        return subprocess.run(
+            command, cwd=ROOT, env=environment or None, capture_output=True, text=True, check=False, timeout=60
+        )
+
+    return run
