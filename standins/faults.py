@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from typing import Any
 
 SERVICES = ("google", "sheets", "slack", "s3", "snowflake")
 KINDS = ("limit", "error", "hang", "drop")
@@ -40,20 +36,6 @@ class Fault:
             raise ValueError(f"service is one of {', '.join(SERVICES)}, not {self.service!r}")
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
-
-    def as_s3(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Befall a request to the S3 stand-in."""
-        if self.kind == "drop":
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
-            return []
-        status, code = (
-            ("503 Slow Down", "SlowDown")
-            if self.kind == "limit"
-            else ("500 Internal Server Error", self.error or "InternalError")
-        )
-        body = f"<Error><Code>{code}</Code><Message>Fault asked for.</Message></Error>".encode()
-        start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
-        return [body]
 
 
 class Faults:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tempfile
 import threading
 import time
@@ -22,11 +23,10 @@ from standins.s3_objects import StoredKey
 
 if TYPE_CHECKING:
     import datetime as dt
-    import socket
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from standins.faults import Faults
+    from standins.faults import Fault, Faults
     from standins.http_guard import KnownHosts
 
     Environ = dict[str, Any]
@@ -70,6 +70,23 @@ class BucketView:
         return sum(item.size for item in self.objects)
 
 
+class _Refusal(Exception):  # noqa: N818  # S3 calls it an error response
+    """An answer in S3's form that is not the wanted one."""
+
+    def __init__(self, status: str, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status, self.code = status, code
+
+    def answer(self, start_response: StartResponse) -> Iterable[bytes]:
+        """Give the XML that S3 gives."""
+        body = (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(self.code)}</Code>'
+            f"<Message>{escape(str(self))}</Message><RequestId>standin</RequestId></Error>"
+        ).encode()
+        start_response(self.status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        return [body]
+
+
 class S3:
     """The WSGI application.
 
@@ -89,26 +106,36 @@ class S3:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        try:
+            return self._answer(environ, start_response)
+        except _Refusal as refusal:
+            return refusal.answer(start_response)
+        except OSError as error:
+            # boto3 retries a 500 a few times, then gives the message to its caller.
+            why = f"The S3 stand-in: {error}"
+            return _Refusal("500 Internal Server Error", "InternalError", why).answer(start_response)
+        except Exception as error:  # noqa: BLE001  # moto raises anything where it lacks a feature
+            why = f"The S3 stand-in does not support this request: {type(error).__name__}: {error}"
+            return _Refusal("501 Not Implemented", "NotImplemented", why).answer(start_response)
+
+    def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         if not self.hosts.allow(environ.get("HTTP_HOST", "")):
-            return _error(start_response, "403 Forbidden", "AccessDenied", "This host name is not the stand-in's.")
-        if fault := self.faults.take("s3", environ.get("PATH_INFO", "")):
-            if fault.kind != "hang":
-                return fault.as_s3(environ, start_response)
+            raise _Refusal("403 Forbidden", "AccessDenied", "This host name is not the stand-in's.")
+        fault = self.faults.take("s3", environ.get("PATH_INFO", ""))
+        if fault and fault.kind == "hang":
             time.sleep(fault.seconds)
+        elif fault and fault.kind == "drop":
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
+        elif fault:
+            raise _befallen(fault)
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         if unsupported := UNSUPPORTED.intersection(query):
             why = f"The S3 stand-in does not support {environ['REQUEST_METHOD']} ?{min(unsupported)}"
-            return _error(start_response, "501 Not Implemented", "NotImplemented", why)
-        try:
-            if environ["REQUEST_METHOD"] not in READS:
-                return self._write(environ, start_response)
-            return self._object(environ, query, start_response) or self._moto(environ, start_response)
-        except OSError as error:
-            # boto3 retries a 500 a few times, then gives the message to its caller.
-            return _error(start_response, "500 Internal Server Error", "InternalError", f"The S3 stand-in: {error}")
-        except Exception as error:  # noqa: BLE001  # moto raises anything where it lacks a feature
-            why = f"The S3 stand-in does not support this request: {type(error).__name__}: {error}"
-            return _error(start_response, "501 Not Implemented", "NotImplemented", why)
+            raise _Refusal("501 Not Implemented", "NotImplemented", why)
+        if environ["REQUEST_METHOD"] not in READS:
+            return self._write(environ, start_response)
+        return self._object(environ, query, start_response) or self._moto(environ, start_response)
 
     def ensure_bucket(self, name: str) -> None:
         """Make a bucket, unless there is one."""
@@ -216,6 +243,12 @@ def address(environ: Environ) -> tuple[str, str]:
     return bucket, key
 
 
+def _befallen(fault: Fault) -> _Refusal:
+    if fault.kind == "limit":
+        return _Refusal("503 Slow Down", "SlowDown", "Please reduce your request rate.")
+    return _Refusal("500 Internal Server Error", fault.error or "InternalError", "We encountered an internal error.")
+
+
 def _copy_body(environ: Environ, target: IO[bytes]) -> None:
     source = environ["wsgi.input"]
     if environ.get("wsgi.input_terminated"):
@@ -235,15 +268,6 @@ def _blocks(file: IO[bytes], first: int, length: int) -> Iterator[bytes]:
         while length and (block := file.read(min(BLOCK, length))):
             length -= len(block)
             yield block
-
-
-def _error(start_response: StartResponse, status: str, code: str, message: str) -> Iterable[bytes]:
-    body = (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{escape(message)}</Message>'
-        "<RequestId>standin</RequestId></Error>"
-    ).encode()
-    start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
-    return [body]
 
 
 class _Handler(WSGIRequestHandler):  # type: ignore[misc]  # skipped by mypy, as its package is untyped in places

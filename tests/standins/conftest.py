@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import httpx
 import pytest
-import standins as package
 from google.auth.transport.requests import AuthorizedSession
 from google.oauth2.service_account import Credentials
 from slack_sdk import WebClient
+
+import standins as package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def test_listing_is_by_prefix_in_pages_and_in_order(s3: Any, bucket: str) -> Non
     )
     listed = [[item["Key"] for item in page["Contents"]] for page in pages]
     assert [len(keys) for keys in listed] == [10, 10, 5]
-    assert sum(listed, []) == [f"raw/{number:03d}" for number in range(25)]
+    assert list(itertools.chain(*listed)) == [f"raw/{number:03d}" for number in range(25)]
 
 
 def test_a_conditional_put_does_not_replace(s3: Any, bucket: str) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from google.auth.transport.requests import AuthorizedSession
+
     from standins import Connections
 
 
