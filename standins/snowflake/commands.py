@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from sqlglot import exp
 
 from standins.snowflake import refusals, results, table_ddl
@@ -123,7 +124,8 @@ def unset_variable(session: Session, text: str) -> Result:
 
 def use(session: Session, statement: exp.Use) -> Result:
     """USE DATABASE, SCHEMA, ROLE, WAREHOUSE or SECONDARY ROLES."""
-    kind = statement.args["kind"].name.upper() if statement.args.get("kind") else "SCHEMA_OR_DATABASE"
+    kind = statement.args.get("kind")
+    kind = (kind if isinstance(kind, str) else kind.name).upper() if kind else "SCHEMA_OR_DATABASE"
     parts = [fold(part) for part in statement.this.parts] if isinstance(statement.this, exp.Table) else []
     if kind == "ROLE":
         session.role = parts[-1]
@@ -153,8 +155,21 @@ def show(session: Session, statement: exp.Show, translate: Callable[[Session, ex
     }  # fmt: skip
     if name not in known:
         refusals.refuse(text, statement)
+    like = statement.args.get("like")
     session.duck.execute(translate(session, statement))
-    return results.fetched(session.duck, results.SHOW)
+    answer = results.fetched(session.duck, results.SHOW)
+    return _like(answer, like.name) if isinstance(like, exp.Expr) else answer
+
+
+def _like(answer: Result, pattern: str) -> Result:
+    """SHOW ... LIKE, which fakesnow does for tables only; case does not matter."""
+    column = next((each for each in ("name", "column_name") if each in answer.table.column_names), None)
+    if column:
+        regular = "^" + re.escape(pattern).replace("%", ".*").replace("_", ".").replace("\\.", ".") + "$"
+        keep = [bool(re.match(regular, str(name), re.IGNORECASE)) for name in answer.table[column].to_pylist()]
+        answer.table = answer.table.filter(pa.array(keep, pa.bool_()))
+        answer.rowcount = answer.table.num_rows
+    return answer
 
 
 def describe(session: Session, statement: exp.Describe) -> Result:

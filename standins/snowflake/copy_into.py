@@ -101,6 +101,8 @@ def run(session: Session, statement: exp.Copy, translate: Callable[[exp.Expr], s
 
     :param translate: a query as DuckDB's, for `COPY INTO t FROM (SELECT ...)`.
     """
+    if isinstance(statement.this, exp.Table) and isinstance(statement.this.this, exp.Var | exp.Literal):
+        raise unsupported("COPY INTO <location>: unloading")
     copying = options(statement)
     source = statement.args["files"][0]
     query = source.this if isinstance(source, exp.Subquery) else None

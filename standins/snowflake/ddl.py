@@ -12,6 +12,7 @@ from sqlglot import exp
 from standins.snowflake import results, stages, table_ddl
 from standins.snowflake.engine import GLOBAL, INTERNAL
 from standins.snowflake.errors import compilation, exists, missing, unsupported
+from standins.snowflake.preparation import function_name
 from standins.snowflake.names import Name, fold, from_text, literal, qualify, quoted
 
 if TYPE_CHECKING:
@@ -223,6 +224,14 @@ def _comment(session: Session, statement: exp.Comment) -> Result:
         name = qualify(session, table, "COMMENT")
         session.duck.execute(f"COMMENT ON COLUMN {name.sql}.{quoted(fold(column.this))} IS {literal(text)}")
     return results.status()
+
+
+def functions(session: Session, query: exp.Expr) -> None:
+    """GET_DDL('TABLE', 'name') in a query."""
+    for call in list(query.find_all(exp.Anonymous)):
+        if function_name(call) == "GET_DDL":
+            kind, name = (each.name for each in call.expressions[:2])
+            call.replace(exp.Literal.string(get_ddl(session, kind, name)))
 
 
 def get_ddl(session: Session, kind: str, text: str) -> str:

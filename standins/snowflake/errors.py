@@ -61,10 +61,23 @@ def exists(name: str) -> SnowflakeError:
 def syntax(error: sqlglot.errors.ParseError) -> SnowflakeError:
     """Where the parser stopped, in Snowflake's words; columns count from 0 there and from 1 here."""
     where = error.errors[0] if error.errors else {}
-    line, column = where.get("line") or 1, max((where.get("col") or 1) - 1, 0)
+    highlighted = str(where.get("highlight") or "")
+    line, column = where.get("line") or 1, max((where.get("col") or 1) - len(highlighted), 0)
     return compilation(
         f"syntax error line {line} at position {column} unexpected '{where.get('highlight') or '<EOF>'}'."
     )
+
+
+_SPECIFIERS = {"%Y": "YYYY", "%y": "YY", "%m": "MM", "%d": "DD", "%b": "MON", "%H": "HH24", "%I": "HH12", "%M": "MI"} | {
+    "%S": "SS", "%f": "FF6", "%n": "FF9", "%p": "AM", "%a": "DY", "%B": "MMMM",
+}  # fmt: skip
+
+
+def _misfit(text: str, form: str) -> SnowflakeError:
+    what = "timestamp" if re.search("%[HIMS]", form) else "date"
+    for specifier, part in _SPECIFIERS.items():
+        form = form.replace(specifier, part)
+    return SnowflakeError(f"Can't parse '{text}' as {what} with format '{form}'", 100096, "22007")
 
 
 def _unrecognised(what: str, errno: int, sqlstate: str) -> Callable[[re.Match[str]], SnowflakeError]:
@@ -75,7 +88,8 @@ _CONVERSIONS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
     (r"date field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Date", 100040, "22007")),
     (r"timestamp field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Timestamp", 100035, "22007")),
     (r"time field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Time", 100108, "22007")),
-    (r"Could not parse string \"([^\"]*)\"", _unrecognised("Timestamp", 100035, "22007")),
+    (r"Could not parse string \"([^\"]*)\" according to format specifier \"([^\"]*)\"", lambda found: _misfit(found[1], found[2])),
+    (r"Malformed JSON at byte \d+ of input: (.*)", lambda found: SnowflakeError(f"Error parsing JSON: {found[1]}", 100069, "22P02")),
     (r"string ['\"](.*)['\"] to BOOL", _unrecognised("Boolean value", 100037, "22018")),
     (
         r"string ['\"](.*)['\"] to (?:U?INT|DECIMAL|DOUBLE|FLOAT|HUGEINT)",

@@ -33,6 +33,26 @@ def of(text: str, query: exp.Expr) -> list[str] | None:
     return [_name(each, written) for each, written in zip(select.expressions, texts, strict=True)]
 
 
+_OBJECTS = (exp.Struct, exp.ObjectAgg, exp.JSONObject, exp.StarMap)
+_ARRAYS = (exp.Array, exp.ArrayAgg, exp.Split, exp.JSONKeys, exp.ArrayConcat, exp.ArrayConstructCompact)
+
+
+def semistructured(query: exp.Expr) -> list[str | None] | None:
+    """Which columns of a query are of type OBJECT or ARRAY rather than VARIANT, as far as the query itself tells."""
+    select = query
+    while isinstance(select, exp.SetOperation | exp.Subquery):
+        select = select.this
+    if not isinstance(select, exp.Select) or any(each.is_star for each in select.expressions):
+        return None
+    kinds: list[str | None] = []
+    for each in select.expressions:
+        inner = each.unalias()
+        while isinstance(inner, exp.Window | exp.WithinGroup | exp.Paren):
+            inner = inner.this
+        kinds.append("object" if isinstance(inner, _OBJECTS) else "array" if isinstance(inner, _ARRAYS) else None)
+    return kinds
+
+
 def _name(expression: exp.Expr, written: str) -> str:
     if isinstance(expression, exp.Alias):
         identifier = expression.args["alias"]

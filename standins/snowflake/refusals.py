@@ -48,6 +48,14 @@ def body(text: str) -> str:
     return text[found.end() if found else 0 :].rstrip().rstrip(";").rstrip()
 
 
+def refuse_scripting(text: str) -> None:
+    """:raises SnowflakeError: 000002 for a block of Snowflake Scripting, which is several statements to a parser."""
+    if re.match(r"DECLARE\b", text, re.IGNORECASE):
+        raise unsupported("DECLARE: a Snowflake Scripting block")
+    if re.match(r"BEGIN\s+(?!TRANSACTION\b|WORK\b|NAME\b)\w", text, re.IGNORECASE):
+        raise unsupported("BEGIN ... END: a Snowflake Scripting block")
+
+
 def accepted(text: str) -> Result | None:
     """The answer to a statement that has no effect here; None if it is another one.
 
@@ -63,7 +71,8 @@ def accepted(text: str) -> Result | None:
     if kind in _REFUSED:
         raise unsupported(f"{verb} {kind}")
     if verb == "CREATE":
-        return results.status(f"{kind.capitalize()} {name} successfully created.")
+        word = "Integration" if kind.endswith("INTEGRATION") else kind.capitalize()
+        return results.status(f"{word} {name} successfully created.")
     if verb == "DROP":
         return results.status(f"{name} successfully dropped.")
     return results.status()

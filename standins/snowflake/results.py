@@ -119,6 +119,16 @@ class Result:
         ]
         return Result(columns, self.table.rename_columns(list(names)), self.kind, self.rowcount, self.query_id)
 
+    def typed(self, kinds: Sequence[str | None] | None) -> Result:
+        """The same with semi-structured columns called OBJECT or ARRAY where the query says so."""
+        if not kinds or len(kinds) != len(self.columns):
+            return self
+        self.columns = [
+            Column(each.name, kind) if kind and each.type == "variant" else each
+            for each, kind in zip(self.columns, kinds, strict=True)
+        ]
+        return self
+
     def payload(self) -> dict[str, Any]:
         """The part of the protocol's answer that holds columns and rows."""
         data: dict[str, Any] = {
@@ -215,7 +225,7 @@ def _array(array: pa.Array, about: Column) -> pa.Array:
         return pc.multiply(array.cast(pa.time64("us")).cast(pa.int64()), 1000)
     if about.type == "fixed":
         return _fixed(array, about)
-    if about.type == "variant":
+    if about.type in {"variant", "object", "array"}:
         return _json(array)
     if about.type == "real":
         return array.cast(pa.float64())

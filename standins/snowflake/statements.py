@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import sqlglot
+import sqlglot.errors
 from sqlglot import exp
 
 from standins.snowflake import (
@@ -22,7 +24,7 @@ from standins.snowflake import (
     stages,
 )
 from standins.snowflake.engine import Translator
-from standins.snowflake.errors import SnowflakeError, missing, unsupported
+from standins.snowflake.errors import SnowflakeError, compilation, missing, unsupported
 from standins.snowflake.names import Name, fold, qualify
 
 if TYPE_CHECKING:
@@ -36,6 +38,14 @@ _DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy, exp.TruncateTab
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.Comment)
 
 
+_VERBS = set(
+    "ALTER ANALYZE BEGIN CACHE CALL CHECKPOINT COMMENT COMMIT COPY CREATE DECLARE DELETE DESC DESCRIBE DROP EXECUTE "
+    "EXPLAIN EXPORT FROM GET GRANT IMPORT INSERT INSTALL KILL LET LIST LOAD LS MERGE PRAGMA PUT REMOVE REVOKE RM ROLLBACK "
+    "SELECT SET SHOW START TRUNCATE UNDROP UNSET UPDATE USE VACUUM VALUES WITH".split()
+)
+"""What a statement begins with, in Snowflake or (to be refused by name) in DuckDB."""
+
+
 def parse(text: str) -> list[tuple[str, exp.Expr]]:
     """The statements of a text with each one's own text; comments and semicolons are none.
 
@@ -44,7 +54,15 @@ def parse(text: str) -> list[tuple[str, exp.Expr]]:
     pieces = _pieces(text)
     if not pieces:
         raise SnowflakeError("Empty SQL statement.", 900, "42601")
-    return [(piece, sqlglot.parse_one(piece, read="snowflake", into=None)) for piece in pieces]
+    refusals.refuse_scripting(pieces[0])
+    return [(piece, _parsed(piece)) for piece in pieces]
+
+
+def _parsed(piece: str) -> exp.Expr:
+    first = re.match(r"[A-Za-z]\w*", piece)
+    if first and first[0].upper() not in _VERBS:  # sqlglot would take it for a column with an alias
+        raise compilation(f"syntax error line 1 at position 0 unexpected '{first[0]}'.")
+    return sqlglot.parse_one(piece, read="snowflake")
 
 
 def _pieces(text: str) -> list[str]:
@@ -167,23 +185,42 @@ def translate(session: Session, statement: exp.Expr) -> str:
     """A statement as DuckDB's SQL."""
     preparation.variables(session, statement)
     preparation.context(session, statement)
-    statement = rewrites.apply(session, statement)
+    statement = rewrites.apply(statement)
     preparation.tables(session, statement)
-    return str(Translator(session).translate(statement).sql(dialect="duckdb"))
+    translated = Translator(session).translate(statement)
+    try:  # quoted throughout, for DuckDB reserves words that Snowflake does not
+        return str(translated.sql(dialect="duckdb", identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE))
+    except sqlglot.errors.UnsupportedError as error:
+        raise unsupported(str(error)) from error
 
 
 def _query(session: Session, query: exp.Expr, text: str) -> Result:
     names = headings.of(text, query)
+    kinds = headings.semistructured(query)
     written = query.copy()
+    ddl.functions(session, query)
     try:
         with stage_queries.opened(session, query):
             rewrites.result_scan(session, query)
-            session.duck.execute(translate(session, query))
-            answer = results.fetched(session.duck)
+            _execute(session, query)
+            answer = results.fetched(session.duck).typed(kinds)
     except duckdb.CatalogException as error:
         raise_missing(session, written, error)
         raise
     return answer.named(names) if names and len(names) == len(answer.columns) else answer
+
+
+def _execute(session: Session, query: exp.Expr) -> None:
+    """Run a query; sums of text only work if they are cast, which is worth a second try."""
+    spare = query.copy()
+    try:
+        session.duck.execute(translate(session, query))
+    except duckdb.BinderException as error:
+        if session.in_transaction or not re.search(r"'(sum|avg|median)\((VARCHAR|STRING_LITERAL)", str(error), re.IGNORECASE):
+            raise
+        for node in spare.find_all(exp.Sum, exp.Avg, exp.Median):
+            node.meta["text"] = True
+        session.duck.execute(translate(session, spare))
 
 
 def _change(session: Session, statement: exp.Expr) -> Result:

@@ -101,7 +101,7 @@ def _unnamed(statement: exp.Create) -> None:
     if named or not isinstance(query, exp.Select):
         return
     for each in query.expressions:
-        if not each.alias_or_name and not each.is_star:
+        if not isinstance(each, exp.Alias | exp.Column | exp.Dot) and not each.is_star:
             raise compilation("Missing column specification", 2022, "42601")
 
 
