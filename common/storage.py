@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
-from common.errors import SourceMissingError
+from common.errors import BadDataError, SourceMissingError
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -96,3 +97,51 @@ class ObjectWriter(io.RawIOBase):
         if self._upload:
             self.s3.abort_multipart_upload(**self._upload)
             self._upload = {}
+
+
+class ObjectReader(io.RawIOBase):
+    """An S3 object as a file that can seek; each read is a ranged request, so that a footer costs no download.
+
+    :param s3: a boto3 client.
+    :raises BadDataError: where the object is not there.
+    """
+
+    def __init__(self, s3: Any, bucket: str, key: str) -> None:
+        super().__init__()
+        try:
+            head = s3.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                raise BadDataError(key, f"is not in the bucket {bucket}") from None
+            raise
+        self.size: int = head["ContentLength"]
+        self.etag = str(head["ETag"]).strip('"')
+        self._get = functools.partial(s3.get_object, Bucket=bucket, Key=key, IfMatch=head["ETag"])
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Say that `read` is there."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that `seek` is there."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        """Move without a request."""
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
+        return self._at
+
+    def tell(self) -> int:
+        """Say where the next read begins."""
+        return self._at
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Request the bytes that fit."""
+        end = min(self._at + len(buffer), self.size)
+        if self._at >= end:
+            return 0
+        data: bytes = self._get(Range=f"bytes={self._at}-{end - 1}")["Body"].read()
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

@@ -1,0 +1,27 @@
+"""Turn the pipeline's errors into Airflow's outcomes: skip, fail at once, or fail and retry."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow.exceptions import AirflowFailException, AirflowSkipException
+
+from common.errors import AccessRefusedError, BadDataError, SourceMissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def airflow_outcomes() -> Iterator[None]:
+    """Skip where the source is missing; fail without a retry where trying again cannot help.
+
+    Whatever else is raised keeps its traceback and is retried.
+    """
+    try:
+        yield
+    except SourceMissingError as error:
+        raise AirflowSkipException(str(error)) from None
+    except (AccessRefusedError, BadDataError) as error:
+        raise AirflowFailException(str(error)) from None

@@ -1,0 +1,313 @@
+"""Load the lake into Snowflake exactly once, by single statements.
+
+A load attempt is one COPY of one file under a load id of its own; its rows are invisible. One INSERT into the ledger
+publishes a wave of attempts at once. So a crash between any two statements leaves rows that nobody sees, and doing
+anything again leaves the same visible rows. No transaction spans statements: a client that died inside one would leave
+it open, with its locks.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypedDict
+
+from common.datasets import DATASETS, INGESTED_AT, ROW
+from common.errors import AccessRefusedError, BadDataError
+from common.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from common.datasets import Dataset
+
+log = logging.getLogger(__name__)
+
+CONNECTION = "snowflake_default"
+
+#: How long the rows of a superseded attempt stay for readers with an older snapshot.
+KEEP = timedelta(days=1)
+#: A staged attempt that is older is not published: its rows may be tidied away. Well within `KEEP`.
+PUBLISH_WITHIN = timedelta(hours=12)
+
+#: Snowflake's number for an object that does not exist (or that the role may not see).
+_MISSING = 2003
+#: Snowflake's numbers for errors of the data; all others are of the statement or the service.
+_BAD_FILE = range(100_000, 101_000)
+#: Login and network policy refusals; 250001 is the connector's own, also for a server that does not answer.
+_REFUSED_LOGIN = {250001, 390100, 390101, 390102, 390144, 390189, 390201, 390422, 394304}
+
+
+class Load(TypedDict):
+    """One announced partition on its way into the warehouse; travels by XCom.
+
+    `announced_at` is ISO 8601 in UTC; `load_id` and `rows` are known once it is staged.
+    """
+
+    dataset: str
+    partition: str
+    key: str
+    rows: int
+    etag: str
+    announced_at: str
+
+
+class Staged(Load):
+    """A load attempt whose rows are in the warehouse and not visible yet."""
+
+    load_id: str
+
+
+class Wave(TypedDict):
+    """What an event of the warehouse says: what became current at once."""
+
+    wave: str
+    partitions: list[str]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The warehouse behind one connection.
+
+    :param sql: the folder with the statements.
+    :param hook: a `SnowflakeHook`; made from the connection where it is not given.
+    """
+
+    sql: Path
+    hook: Any = None
+
+    def to_load(
+        self, events: Mapping[str, Iterable[Any]], announced_waves: set[str], *, retry_rejected: bool = False
+    ) -> list[Load]:
+        """Give what was announced and is not loaded.
+
+        :param events: dataset -> all events of its asset, each with `timestamp` and `extra`.
+        :param announced_waves: waves of which an event of the warehouse tells.
+        :param retry_rejected: also give those whose file was bad.
+        """
+        latest = latest_announcements(events)
+        if not latest:
+            return []
+        current: dict[tuple[str, str], tuple[str, str]] = {}
+        rejected: set[tuple[str, str, str]] = set()
+        untold: set[tuple[str, str]] = set()
+        for dataset, partition, etag, announced_at, wave, is_rejected in self._loaded():
+            place, moment = (dataset, partition), _iso(announced_at)
+            if is_rejected:
+                rejected.add((*place, moment))
+                continue
+            current[place] = (etag, moment)
+            # A publish was cut off between its commit and its event: its partitions make a new wave.
+            if wave not in announced_waves:
+                untold.add(place)
+        todo = []
+        for place, load in latest.items():
+            etag, moment = current.get(place, ("", ""))
+            is_news = etag != load["etag"] and moment < load["announced_at"]
+            is_bad = (*place, load["announced_at"]) in rejected and not retry_rejected
+            if (is_news or place in untold) and not is_bad:
+                todo.append(load)
+        if todo:
+            self._run("setup.sql", lake_url=f"s3://{_lake_bucket()}/raw/")
+        return todo
+
+    def stage(self, s3: Any, load: Load) -> Staged:
+        """Copy one partition's file into the warehouse, invisibly.
+
+        :param s3: a boto3 client.
+        :raises BadDataError: where the file is not what was announced; the announcement is then rejected.
+        """
+        dataset = DATASETS[load["dataset"]]
+        try:
+            etag, rows = check_parquet(s3, _lake_bucket(), load, dataset)
+            load_id = self._copy(dataset, load, rows)
+        except BadDataError as error:
+            self._run("reject.sql", **load, reason=str(error)[:1000], now=_now())
+            raise
+        # An ingest may have replaced the object since it was announced: what was read is what is recorded.
+        return {**load, "etag": etag, "rows": rows, "load_id": load_id}
+
+    def publish(self, staged: Iterable[Staged]) -> Wave | None:
+        """Make staged attempts current, all at once.
+
+        :return: None where there was none.
+        """
+        oldest = load_id_of(datetime.now(UTC) - PUBLISH_WITHIN)
+        loads = [load for load in staged if load["load_id"] > oldest]
+        if not loads:
+            return None
+        now = _now()
+        wave = load_id_of(datetime.now(UTC))
+        values = {f"{name}_{i}": value for i, load in enumerate(loads, start=1) for name, value in load.items()}
+        self._run("publish.sql", loads=loads, **values, wave=wave, now=now)
+        partitions = sorted(f"{load['dataset']}/{load['partition']}" for load in loads)
+        return {"wave": wave, "partitions": partitions, "rows": sum(load["rows"] for load in loads)}
+
+    def tidy(self) -> None:
+        """Delete the rows of attempts that nobody has been able to see for a day."""
+        horizon = datetime.now(UTC) - KEEP
+        self._run("tidy.sql", horizon=_iso(horizon), horizon_id=load_id_of(horizon))
+
+    def _loaded(self) -> list[Any]:
+        from snowflake.connector.errors import ProgrammingError
+
+        try:
+            return list(self._run("loaded.sql"))
+        except ProgrammingError as error:
+            if error.errno == _MISSING:
+                return []  # nothing was ever loaded
+            raise
+
+    def _copy(self, dataset: Dataset, load: Load, rows: int) -> str:
+        from snowflake.connector.errors import ProgrammingError
+
+        load_id = new_load_id()
+        folder, _, file = load["key"].removeprefix("raw/").rpartition("/")
+        names = {"load_id": load_id, "partition": load["partition"], "folder": f"{folder}/", "file": file}
+        try:
+            result = self._run("stage.sql", dataset=dataset, **names)
+        except ProgrammingError as error:
+            if error.errno in _BAD_FILE:
+                raise BadDataError(load["key"], str(error.raw_msg or error.msg).strip()) from error
+            raise
+        loaded = sum(line[3] for line in result)
+        if loaded != rows:
+            raise BadDataError(load["key"], f"{loaded} of {rows} rows were loaded: {result}")
+        return load_id
+
+    def _run(self, file: str, /, **values: Any) -> Any:
+        """Run a file's statements, each by itself; `values` fill its identifiers and bind its parameters."""
+        from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
+        from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+
+        hook = self.hook or SnowflakeHook(CONNECTION)
+        text = render(self.sql / file, values)
+        bound = {name: value for name, value in values.items() if isinstance(value, str | int)}
+        with clear_refusals():
+            return hook.run(text, autocommit=True, parameters=bound, handler=fetch_all_handler, split_statements=True)
+
+
+def latest_announcements(events: Mapping[str, Iterable[Any]]) -> dict[tuple[str, str], Load]:
+    """Give the newest event of each partition; older ones are superseded, for the object was replaced."""
+    latest: dict[tuple[str, str], Load] = {}
+    for dataset, of_dataset in events.items():
+        for event in of_dataset:
+            extra = event.extra or {}
+            if not extra.keys() >= {"partition", "key", "rows", "etag"}:
+                log.warning("An event of %s at %s names no partition: left out", dataset, event.timestamp)
+                continue  # for instance one that a person made in the UI
+            place, moment = (dataset, str(extra["partition"])), _iso(event.timestamp)
+            if place not in latest or latest[place]["announced_at"] <= moment:
+                latest[place] = {
+                    "dataset": dataset,
+                    "partition": place[1],
+                    "key": extra["key"],
+                    "rows": extra["rows"],
+                    "etag": extra["etag"],
+                    "announced_at": moment,
+                }
+    return latest
+
+
+def check_parquet(s3: Any, bucket: str, load: Load, dataset: Dataset) -> tuple[str, int]:
+    """Read a Parquet object's footer, no more, and compare it with what was announced.
+
+    Snowflake would fill a missing column with NULLs without a word.
+
+    :return: the object's ETag and its number of rows.
+    :raises BadDataError: where it is missing, empty, not Parquet, or of other columns or rows.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from common.storage import ObjectReader
+
+    key = load["key"]
+    with ObjectReader(s3, bucket, key) as source:
+        if not source.size:
+            raise BadDataError(key, "is empty")
+        try:
+            metadata = pq.read_metadata(source)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise BadDataError(key, f"is not Parquet: {error}") from None
+    expected = [*dataset.columns, ROW, INGESTED_AT]
+    found = metadata.schema.to_arrow_schema().names
+    if missing := [column for column in expected if column not in found]:
+        why = f"{', '.join(missing)} missing; expected {', '.join(expected)}; found {', '.join(found)}"
+        raise BadDataError(key, why, column=missing[0])
+    if not metadata.num_rows:
+        raise BadDataError(key, "has no rows")
+    if source.etag == load["etag"] and metadata.num_rows != load["rows"]:
+        raise BadDataError(key, f"has {metadata.num_rows} rows and not {load['rows']} as announced")
+    return source.etag, metadata.num_rows
+
+
+@contextmanager
+def clear_refusals() -> Iterator[None]:
+    """Say in one message that Snowflake refused the login, and whose settings to mend."""
+    from snowflake.connector.errors import DatabaseError
+
+    try:
+        yield
+    except DatabaseError as error:
+        if error.errno in _REFUSED_LOGIN:
+            raise AccessRefusedError("Snowflake", str(error.raw_msg or error.msg).strip(), CONNECTION) from None
+        raise
+
+
+def render(file: Path, values: Mapping[str, Any]) -> str:
+    """Fill the identifiers of a statement; values are bound and never written into it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    # Not HTML: identifiers are checked instead of escaped.
+    environment = Environment(loader=FileSystemLoader(file.parent), undefined=StrictUndefined)  # noqa: S701
+    environment.filters["identifier"] = _identifier
+    environment.filters["path"] = _path
+    environment.globals |= {
+        "datasets": list(DATASETS.values()),
+        "storage_integration": Settings.from_environment().storage_integration,
+    }
+    return environment.get_template(file.name).render(values)
+
+
+def new_load_id() -> str:
+    """Make an id that no other attempt has and that sorts by time."""
+    return f"{load_id_of(datetime.now(UTC))}-{uuid.uuid4().hex[:12]}"
+
+
+def load_id_of(moment: datetime) -> str:
+    """Give what the ids of all attempts that begin from then on sort after."""
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z"
+
+
+def _identifier(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_$]*", name):
+        raise ValueError(f"{name!r} is not an identifier")
+    return name
+
+
+def _path(path: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_./-]+", path):
+        raise ValueError(f"{path!r} is not a plain path")
+    return path
+
+
+def _iso(moment: datetime) -> str:
+    """Give UTC to the microsecond without a zone, which sorts as text and suits TIMESTAMP_NTZ."""
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return moment.isoformat(sep=" ", timespec="microseconds")
+
+
+def _now() -> str:
+    return _iso(datetime.now(UTC))
+
+
+def _lake_bucket() -> str:
+    return Settings.from_environment().lake_bucket

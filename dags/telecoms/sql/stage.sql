@@ -1,0 +1,18 @@
+-- One file becomes one load attempt: all of its rows or none, and nobody sees them before they are published.
+-- FORCE, because Snowflake's memory of loaded files would keep a repeated attempt from loading anything.
+COPY INTO RAW.{{ dataset.table | identifier }} (
+    {% for column in dataset.columns %}{{ column | identifier }}, {% endfor %}_row, _ingested_at, _load_id, _partition
+)
+FROM (
+    SELECT
+        {% for column in dataset.columns %}$1:{{ column | identifier }}::VARCHAR,
+        {% endfor %}$1:_row::NUMBER(38, 0),
+        $1:_ingested_at::TIMESTAMP_NTZ,
+        %(load_id)s,
+        %(partition)s
+    FROM @RAW.LAKE/{{ folder | path }}
+)
+FILES = (%(file)s)
+FILE_FORMAT = (FORMAT_NAME = 'RAW.LAKE_PARQUET')
+ON_ERROR = ABORT_STATEMENT
+FORCE = TRUE;
