@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import tempfile
 import threading
 import time
@@ -110,7 +111,7 @@ class S3:
             return self._answer(environ, start_response)
         except _Refusal as refusal:
             return refusal.answer(start_response)
-        except OSError as error:
+        except (OSError, sqlite3.Error) as error:
             # boto3 retries a 500 a few times, then gives the message to its caller.
             why = f"The S3 stand-in: {error}"
             return _Refusal("500 Internal Server Error", "InternalError", why).answer(start_response)
@@ -187,10 +188,12 @@ class S3:
             body.seek(0)
             environ = environ | {"wsgi.input": body}
             with self._lock:
-                answer = list(self._moto(environ, start_response))
+                head: list[Any] = []
+                answer = list(self._moto(environ, lambda *args: head.extend(args)))
                 in_parts = "uploadId=" in environ.get("QUERY_STRING", "") and environ["REQUEST_METHOD"] != "POST"
                 if bucket and not in_parts:
                     self.index.save(bucket, key or None)
+        start_response(*head)
         return answer
 
     def _object(

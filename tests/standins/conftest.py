@@ -28,7 +28,7 @@ SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark whatever starts the stand-ins."""
     for item in items:
-        if Path(__file__).parent in item.path.parents and {"standins", "started"} & set(
+        if Path(__file__).parent in item.path.parents and {"standins", "run_standins"} & set(
             getattr(item, "fixturenames", ())
         ):
             item.add_marker(pytest.mark.standins)
