@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from standins.snowflake import engine, load_history, macros
+from standins.snowflake import catalogue, engine, load_history, macros
 from standins.snowflake.errors import exists, missing, unsupported
 from standins.snowflake.locks import TableLocks
 from standins.snowflake.names import literal, quoted
@@ -113,5 +113,6 @@ class Account:
 
     def _open(self, name: str) -> None:
         self._attach(name, engine.database_catalogue_sql(name))
+        self.duck.execute(catalogue.creation_sql(name))
         self.duck.execute(load_history.creation_sql(name))
         self.duck.execute(macros.creation_sql(name))

@@ -221,7 +221,13 @@ class Server:
                 result = _one(session, text, asked)
             except Exception as error:
                 known = errors.of(error)
-                log.log(logging.ERROR if known.errno == 603 else logging.INFO, "%s: %s", text, known, exc_info=known.errno == 603)  # noqa: PLR2004 -- Snowflake's number
+                log.log(
+                    logging.ERROR if known.errno == 603 else logging.INFO,
+                    "%s: %s",
+                    text,
+                    known,
+                    exc_info=known.errno == 603,
+                )  # noqa: PLR2004 -- Snowflake's number
                 raise known from error
             result.query_id = statement.query_id
             session.remember(result)
@@ -241,8 +247,19 @@ class Server:
             kinds.append(str(result.kind))
             statement.children.append(result.query_id)
             _keep(self._answers, result.query_id, _success(result.payload() | _after(session)))
-        about = {"queryId": statement.query_id, "resultIds": ",".join(statement.children), "resultTypes": ",".join(kinds)}
-        empty = {"rowtype": [], "rowset": [], "total": 0, "returned": 0, "queryResultFormat": "json", "statementTypeId": 0xA000}
+        about = {
+            "queryId": statement.query_id,
+            "resultIds": ",".join(statement.children),
+            "resultTypes": ",".join(kinds),
+        }
+        empty = {
+            "rowtype": [],
+            "rowset": [],
+            "total": 0,
+            "returned": 0,
+            "queryResultFormat": "json",
+            "statementTypeId": 0xA000,
+        }
         return _success(about | empty | _after(session))
 
     async def _in_thread(self, work: Callable[..., Any], *given: Any) -> Any:

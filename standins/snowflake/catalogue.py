@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from standins.snowflake.engine import GLOBAL, INTERNAL
-from standins.snowflake.names import Name
+from standins.snowflake.names import Name, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +16,31 @@ if TYPE_CHECKING:
 
 FIRST = 20
 """Rows shown of each table."""
+
+
+def creation_sql(database: str) -> str:
+    """INFORMATION_SCHEMA.TABLES with the views in it, and COLUMNS with the types that fakesnow's leaves out."""
+    schema = f"{quoted(database)}.{INTERNAL}"
+    return f"""
+        CREATE OR REPLACE VIEW {schema}._tables AS
+            SELECT * FROM {schema}._fs_tables WHERE TABLE_SCHEMA <> 'main'
+            UNION ALL BY NAME
+            SELECT TABLE_CATALOG, TABLE_SCHEMA, TABLE_NAME, TABLE_OWNER, 'VIEW' AS TABLE_TYPE, 'NO' AS IS_TRANSIENT,
+                'NO' AS IS_INSERTABLE_INTO, 'YES' AS IS_TYPED, CREATED, LAST_ALTERED
+            FROM {schema}._fs_views WHERE TABLE_SCHEMA <> 'main';
+        CREATE OR REPLACE VIEW {schema}._columns AS
+            SELECT * REPLACE (
+                CASE WHEN DATA_TYPE IN ('INTEGER', 'SMALLINT', 'TINYINT', 'HUGEINT') THEN 'NUMBER' ELSE DATA_TYPE END
+                    AS DATA_TYPE,
+                CASE WHEN DATA_TYPE IN ('INTEGER', 'SMALLINT', 'TINYINT', 'HUGEINT') THEN 38 ELSE NUMERIC_PRECISION END
+                    AS NUMERIC_PRECISION,
+                CASE WHEN DATA_TYPE = 'TEXT' THEN coalesce(CHARACTER_MAXIMUM_LENGTH, 16777216) END
+                    AS CHARACTER_MAXIMUM_LENGTH,
+                CASE WHEN DATA_TYPE = 'TEXT' THEN coalesce(CHARACTER_OCTET_LENGTH, 16777216) END
+                    AS CHARACTER_OCTET_LENGTH
+            )
+            FROM {schema}._fs_columns WHERE TABLE_SCHEMA <> 'main';
+    """
 
 
 def tables(account: Account) -> Iterator[tuple[str, str, str, list[str], list[tuple[Any, ...]], int]]:

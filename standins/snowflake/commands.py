@@ -106,7 +106,9 @@ def set_variables(session: Session, statement: exp.Set) -> Result:
         if not isinstance(assignment, exp.EQ):
             raise unsupported(f"SET {item.sql(dialect='snowflake')}")
         names = assignment.this.expressions if isinstance(assignment.this, exp.Tuple) else [assignment.this]
-        values = assignment.expression.expressions if isinstance(assignment.this, exp.Tuple) else [assignment.expression]
+        values = (
+            assignment.expression.expressions if isinstance(assignment.this, exp.Tuple) else [assignment.expression]
+        )
         for name, value in zip(names, values, strict=True):
             if not isinstance(value.unnest(), exp.Literal | exp.Boolean | exp.Null | exp.Neg):
                 raise unsupported("SET of an expression that is not a constant")

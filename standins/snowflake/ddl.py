@@ -32,7 +32,9 @@ _SCHEMA = re.compile(
 
 def is_command(text: str) -> bool:
     """Whether it is DDL that sqlglot does not parse and this module does."""
-    return bool(_SCHEMA.fullmatch(text)) or bool(re.match(r"ALTER\s+(SCHEMA|DATABASE|STAGE|SEQUENCE)\b", text, re.IGNORECASE))
+    return bool(_SCHEMA.fullmatch(text)) or bool(
+        re.match(r"ALTER\s+(SCHEMA|DATABASE|STAGE|SEQUENCE)\b", text, re.IGNORECASE)
+    )
 
 
 def command(session: Session, statement: exp.Expr) -> Result:
@@ -57,7 +59,11 @@ def run(session: Session, statement: exp.Expr, translate: Translate) -> Result:
     if kind in {"SCHEMA", "DATABASE"}:
         name = ".".join(part.sql(dialect="snowflake") for part in statement.this.parts if part)
         return _container(
-            session, kind, name, replace=bool(statement.args.get("replace")), if_not_exists=bool(statement.args.get("exists"))
+            session,
+            kind,
+            name,
+            replace=bool(statement.args.get("replace")),
+            if_not_exists=bool(statement.args.get("exists")),
         )
     if kind == "STAGE":
         return stages.create_stage(session, statement)
@@ -131,7 +137,8 @@ def _drop(session: Session, statement: exp.Drop) -> Result:
         return stages.drop(session, kind, name, if_exists=if_exists)
     if kind == "SEQUENCE":
         there = session.duck.execute(
-            "SELECT 1 FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ? AND sequence_name = ?", list(name)
+            "SELECT 1 FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ? AND sequence_name = ?",
+            list(name),
         ).fetchone()
     elif kind in {"TABLE", "VIEW"}:
         there = kind_of(session, name)
@@ -246,7 +253,8 @@ def get_ddl(session: Session, kind: str, text: str) -> str:
         raise missing(kind.capitalize(), str(name))
     if kind.upper() == "VIEW":
         row: Any = session.duck.execute(
-            "SELECT comment FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?", list(name)
+            "SELECT comment FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?",
+            list(name),
         ).fetchone()
         return f"{sqlglot.transpile(row[0], read='snowflake', write='snowflake')[0]};".lower().replace("\n", " ")
     columns = table_ddl.described(session, name)
@@ -257,5 +265,3 @@ def get_ddl(session: Session, kind: str, text: str) -> str:
         for each in columns
     )
     return f"create or replace TABLE {name.name} (\n{lines}\n);"
-
-

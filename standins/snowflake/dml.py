@@ -117,7 +117,9 @@ def _merge(session: Session, statement: exp.Merge, translate: Translate) -> Resu
 
 def _refuse_duplicates(session: Session, statement: exp.Merge, translate: Translate) -> None:
     """:raises SnowflakeError: 100090 if two source rows would change one target row, as Snowflake does by default."""
-    conditions = [when.args.get("condition") for when in statement.args["whens"].expressions if when.args.get("matched")]
+    conditions = [
+        when.args.get("condition") for when in statement.args["whens"].expressions if when.args.get("matched")
+    ]
     if not conditions:
         return
     target, source, on = statement.this.copy(), statement.args["using"].copy(), statement.args["on"].copy()

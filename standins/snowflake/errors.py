@@ -88,8 +88,14 @@ _CONVERSIONS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
     (r"date field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Date", 100040, "22007")),
     (r"timestamp field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Timestamp", 100035, "22007")),
     (r"time field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Time", 100108, "22007")),
-    (r"Could not parse string \"([^\"]*)\" according to format specifier \"([^\"]*)\"", lambda found: _misfit(found[1], found[2])),
-    (r"Malformed JSON at byte \d+ of input: (.*)", lambda found: SnowflakeError(f"Error parsing JSON: {found[1]}", 100069, "22P02")),
+    (
+        r"Could not parse string \"([^\"]*)\" according to format specifier \"([^\"]*)\"",
+        lambda found: _misfit(found[1], found[2]),
+    ),
+    (
+        r"Malformed JSON at byte \d+ of input: (.*)",
+        lambda found: SnowflakeError(f"Error parsing JSON: {found[1]}", 100069, "22P02"),
+    ),
     (r"string ['\"](.*)['\"] to BOOL", _unrecognised("Boolean value", 100037, "22018")),
     (
         r"string ['\"](.*)['\"] to (?:U?INT|DECIMAL|DOUBLE|FLOAT|HUGEINT)",

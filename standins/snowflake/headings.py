@@ -65,9 +65,7 @@ def _name(expression: exp.Expr, written: str) -> str:
 def _texts(text: str) -> list[str]:
     """The source text of each expression of the outermost SELECT."""
     tokens = list(sqlglot.tokenize(text, read="snowflake"))
-    opening = len(tokens) and next(
-        (at for at, token in enumerate(tokens) if token.token_type != TokenType.L_PAREN), 0
-    )
+    opening = len(tokens) and next((at for at, token in enumerate(tokens) if token.token_type != TokenType.L_PAREN), 0)
     cuts: list[tuple[int, Token]] = []
     depth = 0
     for at, token in enumerate(tokens[opening:], opening):

@@ -31,7 +31,9 @@ _MACROS: dict[str, dict[str, str]] = {
     },
     "_sf_initcap": {
         "s": r"array_to_string(list_transform(regexp_extract_all(lower(s::VARCHAR), "
-        r"'[^\s!?@""^#$&~_,.:;+\-*%/|\\\[\](){}<>]+|[\s!?@""^#$&~_,.:;+\-*%/|\\\[\](){}<>]+'), "
+        r"'[^\s!?@"
+        "^#$&~_,.:;+\-*%/|\\\[\](){}<>]+|[\s!?@"
+        "^#$&~_,.:;+\-*%/|\\\[\](){}<>]+'), "
         "x -> upper(x[1]) || x[2:]), '')"
     },
     "_sf_typeof": {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from standins.snowflake.engine import INTERNAL
 from standins.snowflake.errors import SnowflakeError, compilation
 from standins.snowflake.names import fold, qualify
 
@@ -156,6 +157,21 @@ def _last_query(session: Session, node: exp.Expr) -> str | None:
         return None
 
 
+def sequences(session: Session, statement: exp.Expr) -> None:
+    """`seq.NEXTVAL`, wherever it stands in an expression."""
+    for column in list(statement.find_all(exp.Column)):
+        if column.name.upper() != "NEXTVAL" or not column.table:
+            continue
+        table = exp.Table(this=column.args["table"], db=column.args.get("db"), catalog=column.args.get("catalog"))
+        name = qualify(session, table)
+        found = session.duck.execute(
+            "SELECT 1 FROM duckdb_sequences() WHERE database_name = ? AND schema_name = ? AND sequence_name = ?",
+            list(name),
+        ).fetchone()
+        if found:
+            column.replace(exp.Anonymous(this="NEXTVAL", expressions=[exp.Literal.string(name.sql)]))
+
+
 def tables(session: Session, statement: exp.Expr) -> None:
     """Give every table its full name, and temporary tables the name that they have in DuckDB."""
     verb = statement.key.upper()
@@ -164,7 +180,9 @@ def tables(session: Session, statement: exp.Expr) -> None:
             continue
         if table.name.startswith("_staged_"):
             continue
-        if fold(table.args.get("db")) == "INFORMATION_SCHEMA" or (not table.db and session.schema == "INFORMATION_SCHEMA"):
+        if fold(table.args.get("db")) == "INFORMATION_SCHEMA" or (
+            not table.db and session.schema == "INFORMATION_SCHEMA"
+        ):
             _information_schema(session, table, verb)
             continue
         name = qualify(session, table, verb)
@@ -177,7 +195,9 @@ def tables(session: Session, statement: exp.Expr) -> None:
 
 def _to_temporary(table: exp.Table, name: str, physical: str, statement: exp.Expr) -> None:
     is_target = table is statement.args.get("this") or table.parent is statement.args.get("this")
-    if not table.alias and not (is_target and isinstance(statement, exp.Insert | exp.Create | exp.Alter | exp.TruncateTable)):
+    if not table.alias and not (
+        is_target and isinstance(statement, exp.Insert | exp.Create | exp.Alter | exp.TruncateTable)
+    ):
         table.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
     for key in ("catalog", "db"):
         table.set(key, None)
@@ -190,11 +210,12 @@ def _information_schema(session: Session, table: exp.Table, verb: str) -> None:
         qualify(session, table, verb)
     name = fold(table.this)
     table.set("catalog", exp.to_identifier(database, quoted=True))
-    if name == "LOAD_HISTORY":
-        table.set("db", exp.to_identifier("_fs_information_schema", quoted=True))
-        table.set("this", exp.to_identifier("_load_history", quoted=True))
+    own = {"LOAD_HISTORY": "_load_history", "TABLES": "_tables", "COLUMNS": "_columns"}
+    if name in own:
+        table.set("db", exp.to_identifier(INTERNAL, quoted=True))
+        table.set("this", exp.to_identifier(own[name], quoted=True))
         if not table.alias:
-            table.set("alias", exp.TableAlias(this=exp.to_identifier("LOAD_HISTORY", quoted=True)))
+            table.set("alias", exp.TableAlias(this=exp.to_identifier(name, quoted=True)))
         return
     known = {"COLUMNS", "TABLES", "VIEWS", "SCHEMATA", "DATABASES"}
     if name not in known:
@@ -226,4 +247,3 @@ def _is_cte(table: exp.Table) -> bool:
                 return True
         node = node.parent
     return False
-

@@ -78,7 +78,9 @@ def _division(node: exp.Expr) -> exp.Expr | None:
             if not isinstance(count.parent, exp.Window | exp.Cast):
                 cast = exp.cast(count.copy(), "BIGINT")
                 if count is side:
-                    return _division(exp.Div(this=cast if side is left else left, expression=cast if side is right else right))
+                    return _division(
+                        exp.Div(this=cast if side is left else left, expression=cast if side is right else right)
+                    )
                 count.replace(cast)
     unknown = any(
         side.find(exp.AggFunc, exp.Window, exp.Subquery, exp.Anonymous) is not None and not isinstance(side, exp.Cast)
@@ -124,7 +126,9 @@ def _trim(node: exp.Expr) -> exp.Expr | None:
 
 def _case(node: exp.Expr) -> exp.Expr | None:
     """UPPER and LOWER take numbers and dates too; paths are fakesnow's."""
-    if isinstance(node.this, exp.Literal | exp.Column) and not (isinstance(node.this, exp.Literal) and node.this.is_string):
+    if isinstance(node.this, exp.Literal | exp.Column) and not (
+        isinstance(node.this, exp.Literal) and node.this.is_string
+    ):
         return type(node)(this=exp.cast(node.this.copy(), "VARCHAR"))
     return None
 
@@ -227,7 +231,9 @@ def _window(node: exp.Expr) -> exp.Expr | None:
 def _hash(node: exp.Expr) -> exp.Expr | None:
     given = [node.this, *node.expressions] if isinstance(node, exp.HashAgg) else list(node.expressions)
     starred = [each.sql(dialect="duckdb") for each in given] == ["*"]
-    hashed = _call("HASH", *([exp.var("*COLUMNS(*)")] if starred else [each.copy() for each in given if each is not None]))
+    hashed = _call(
+        "HASH", *([exp.var("*COLUMNS(*)")] if starred else [each.copy() for each in given if each is not None])
+    )
     return _call("_SF_SIGNED", _call("BIT_XOR", hashed) if isinstance(node, exp.HashAgg) else hashed)
 
 
@@ -260,7 +266,10 @@ _REWRITES: list[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr], exp.Expr 
     ((exp.Window,), _window),
     ((exp.HashAgg,), _hash),
     ((exp.ArrayContains,), _array_contains),
-    ((exp.JSONKeys,), lambda node: _call("LIST_SORT", node.copy()) if function_name(node.parent) != "LIST_SORT" else None),
+    (
+        (exp.JSONKeys,),
+        lambda node: _call("LIST_SORT", node.copy()) if function_name(node.parent) != "LIST_SORT" else None,
+    ),
     ((exp.Typeof,), lambda node: _call("_SF_TYPEOF", node.this.copy())),
     ((exp.Initcap,), lambda node: _call("_SF_INITCAP", node.this.copy()) if len(node.expression.name) > 5 else None),  # noqa: PLR2004 -- the default delimiters
     ((exp.Anonymous,), _named),

@@ -185,6 +185,7 @@ def translate(session: Session, statement: exp.Expr) -> str:
     """A statement as DuckDB's SQL."""
     preparation.variables(session, statement)
     preparation.context(session, statement)
+    preparation.sequences(session, statement)
     statement = rewrites.apply(statement)
     preparation.tables(session, statement)
     translated = Translator(session).translate(statement)
@@ -216,7 +217,9 @@ def _execute(session: Session, query: exp.Expr) -> None:
     try:
         session.duck.execute(translate(session, query))
     except duckdb.BinderException as error:
-        if session.in_transaction or not re.search(r"'(sum|avg|median)\((VARCHAR|STRING_LITERAL)", str(error), re.IGNORECASE):
+        if session.in_transaction or not re.search(
+            r"'(sum|avg|median)\((VARCHAR|STRING_LITERAL)", str(error), re.IGNORECASE
+        ):
             raise
         for node in spare.find_all(exp.Sum, exp.Avg, exp.Median):
             node.meta["text"] = True

@@ -131,7 +131,9 @@ def _constraints(statement: exp.Create) -> None:
     for column in kept:
         constraints = column.args.get("constraints") or []
         primary = any(isinstance(each.kind, exp.PrimaryKeyColumnConstraint) for each in constraints)
-        constraints = [each for each in constraints if not isinstance(each.kind, (*_UNENFORCED, exp.CommentColumnConstraint))]
+        constraints = [
+            each for each in constraints if not isinstance(each.kind, (*_UNENFORCED, exp.CommentColumnConstraint))
+        ]
         constraints = [each for each in constraints if not isinstance(each, exp.Reference)]
         if (primary or fold(column.this) in required) and not any(
             isinstance(each.kind, exp.NotNullColumnConstraint) for each in constraints
@@ -177,7 +179,8 @@ def _sequences(name: Name, statement: exp.Create) -> list[str]:
             if not isinstance(kind, exp.AutoIncrementColumnConstraint | exp.GeneratedAsIdentityColumnConstraint):
                 continue
             start, step = (
-                value.sql() if isinstance(value := kind.args.get(key), exp.Expr) else "1" for key in ("start", "increment")
+                value.sql() if isinstance(value := kind.args.get(key), exp.Expr) else "1"
+                for key in ("start", "increment")
             )
             sequence = name._replace(name=f"_{name.name}_{fold(column.this)}")
             made.append(f"CREATE OR REPLACE SEQUENCE {sequence.sql} START WITH {start} INCREMENT BY {step}")
@@ -198,7 +201,9 @@ def copy(session: Session, source: Name, target: str, *, rows: bool, kind: str =
     found = session.duck.execute(f"SELECT sql FROM duckdb_tables() WHERE {where}", values).fetchone()
     if not found:
         raise missing("Object", str(source))
-    definition = re.sub(r"^CREATE (?:TEMP(?:ORARY)? )?TABLE .*?\(", lambda _: f"CREATE {kind} {target}(", found[0], count=1)
+    definition = re.sub(
+        r"^CREATE (?:TEMP(?:ORARY)? )?TABLE .*?\(", lambda _: f"CREATE {kind} {target}(", found[0], count=1
+    )
     session.duck.execute(definition)
     if rows:
         session.duck.execute(f"INSERT INTO {target} SELECT * FROM {quoted(physical) if physical else source.sql}")
@@ -267,9 +272,7 @@ def _constraints_of_action(action: exp.Expr) -> None:
     """ADD COLUMN: DuckDB takes no constraint there, and Snowflake's default fills the rows that are there."""
     if isinstance(action, exp.ColumnDef):
         kept = [
-            each
-            for each in action.args.get("constraints") or []
-            if isinstance(each.kind, exp.DefaultColumnConstraint)
+            each for each in action.args.get("constraints") or [] if isinstance(each.kind, exp.DefaultColumnConstraint)
         ]
         action.set("constraints", kept)
 
