@@ -161,7 +161,7 @@ class S3:
                         reverse=True,
                     ),
                 )
-                for name, bucket in self.index.backend.buckets.items()
+                for name, bucket in sorted(self.index.backend.buckets.items())
             ]
 
     def find(self, bucket: str, key: str, version: str | None = None) -> StoredKey | None:
