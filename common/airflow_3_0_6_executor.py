@@ -11,25 +11,27 @@ Stock's LocalExecutor (`airflow.executors.local_executor`, 3.0.6) costs a laptop
   queue; a worker that is killed keeps its slot, and its task stays "running" for five minutes. Here a task is handed
   over when it can start, and a worker's death is told to the scheduler at once.
 
-What it leans on: `_execute_work` of the stock executor, the scheduler calling `heartbeat()` once a loop and sleeping
-`[scheduler] scheduler_idle_sleep_time` after it (which must be 0, see `compose/airflow.env`), and the tables
+What it leans on: `supervise()` as the stock executor calls it, the scheduler calling `heartbeat()` once a loop and
+sleeping `[scheduler] scheduler_idle_sleep_time` after it (which must be 0, see `compose/airflow.env`), and the tables
 `task_instance`, `dag_run`, `dag` and `asset_dag_run_queue`.
 """
 
 from __future__ import annotations
 
-import gc
+import functools
 import importlib
 import logging
 import multiprocessing
 import os
 import signal
+import time
 from contextlib import suppress
 from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import psutil
 from airflow.executors.base_executor import BaseExecutor
+from setproctitle import setproctitle
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,22 +39,30 @@ if TYPE_CHECKING:
     from airflow.executors import workloads
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
-    from sqlalchemy.orm import Session
+    from airflow.sdk.api.client import Client
 
 #: The longest sleep of an idle scheduler in seconds; its timers (cron, timeouts) are that exact. Stock: 1.
 LONGEST_SLEEP = 1.0
-#: How long a task may take to end when the scheduler ends, in seconds.
-GRACE = 5.0
-#: What every task process needs and the scheduler would not have loaded: shared when loaded before the fork.
+#: When the scheduler ends, tasks may go on for so long, then get SIGTERM (the operator's on_kill) and so long again.
+PATIENCE, GRACE = 4.0, 3.0
+#: What every task loads and the scheduler has not: shared, and loaded once, when it is there before the fork.
 SHARED_MODULES = (
+    "airflow.dag_processing.bundles.local",
+    "airflow.models.dagbag",
+    "airflow.providers.standard.decorators.python",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.decorators",
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
+    "airflow.sdk.log",
+    "httpcore",
+    "jinja2.ext",
 )
 
 log = logging.getLogger(__name__)
 
 
-class LeanLocalExecutor(BaseExecutor):
+class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not typed for others
     """Run each task in a process of its own, forked from the scheduler when a slot is free."""
 
     is_local = True
@@ -63,10 +73,10 @@ class LeanLocalExecutor(BaseExecutor):
         self._workers: dict[TaskInstanceKey, multiprocessing.Process] = {}
         for module in SHARED_MODULES:
             importlib.import_module(module)
-        gc.collect()
+        _client()
         self._bell = Bell()
 
-    def queue_workload(self, workload: workloads.ExecuteTask, session: Session) -> None:
+    def queue_workload(self, workload: workloads.ExecuteTask, session: Any) -> None:
         """Take a task that the scheduler has set to queued."""
         del session
         self.queued_tasks[workload.ti.key] = workload
@@ -112,13 +122,15 @@ class LeanLocalExecutor(BaseExecutor):
             worker.terminate()
 
     def end(self) -> None:
-        """End all tasks; the next scheduler starts them again, as it does after a crash."""
-        for worker in self._workers.values():
+        """Let tasks end, for a moment; the next scheduler starts the others again, as it does after a crash."""
+        workers = list(self._workers.values())
+        _join(workers, PATIENCE)
+        for worker in workers:
             worker.terminate()
-        for worker in self._workers.values():
-            worker.join(GRACE + 1)
-            if worker.is_alive():
-                worker.kill()
+        _join(workers, GRACE + 1)
+        for worker in workers:
+            worker.kill()
+        self.sync()
         self._bell.close()
 
     def terminate(self) -> None:
@@ -126,16 +138,47 @@ class LeanLocalExecutor(BaseExecutor):
         self.end()
 
 
+def _join(workers: list[multiprocessing.Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    for worker in workers:
+        worker.join(max(0.0, deadline - time.monotonic()))
+
+
 def _run_one(workload: workloads.ExecuteTask) -> None:
     """Supervise one task; the exit status says whether its state could be reported."""
-    # Whatever the scheduler had loaded is left alone by this process' and the task's garbage collector: touching an
-    # object's header would copy its page.
-    gc.freeze()
-    from airflow.executors.local_executor import _execute_work  # noqa: PLC0415 - only workers need it
+    from airflow.sdk.api.client import BearerAuth
+    from airflow.sdk.execution_time.supervisor import supervise
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_with_task)
-    _execute_work(log, workload)
+    setproctitle(f"airflow worker -- LocalExecutor: {workload.ti.id}")
+    client = _client()
+    client.auth = BearerAuth(workload.token)
+    supervise(
+        ti=workload.ti,
+        dag_rel_path=workload.dag_rel_path,
+        bundle_info=workload.bundle_info,
+        token=workload.token,
+        log_path=workload.log_path,
+        client=client,
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _client() -> Client:
+    """Give the client of the tasks' API that workers inherit, never used by the scheduler itself.
+
+    Its certificates cost 30 ms and 4 MiB, which stock pays for each task.
+    """
+    import httpx
+    from airflow.configuration import conf
+    from airflow.sdk.api.client import Client
+
+    base_url = conf.get("api", "base_url", fallback="/")
+    if base_url.startswith("/"):
+        base_url = f"http://localhost:8080{base_url}"
+    server = conf.get("core", "execution_api_server_url", fallback=f"{base_url.rstrip('/')}/execution/")
+    return Client(base_url=server, limits=httpx.Limits(max_keepalive_connections=1, max_connections=10), token="")
 
 
 def _end_with_task(_signal: int, _frame: object) -> NoReturn:
@@ -160,7 +203,7 @@ class Bell:
 
     CHANNEL = "scheduler_bell"
     #: name -> table and condition. A changed definition needs a new name.
-    TRIGGERS = {
+    TRIGGERS: ClassVar = {
         "scheduler_bell_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW WHEN (
             NEW.state IS DISTINCT FROM OLD.state
             AND (coalesce(NEW.state, 'none') NOT IN ('scheduled', 'queued', 'running', 'deferred')
@@ -198,7 +241,7 @@ class Bell:
             self._connection = None
 
     def _hush(self) -> None:
-        import psycopg2  # noqa: PLC0415 - only with PostgreSQL
+        import psycopg2
 
         try:
             self._connection.poll()
@@ -212,7 +255,7 @@ class Bell:
         self._try_again_in = 10
 
     def _open(self) -> None:
-        from airflow import settings  # noqa: PLC0415 - the scheduler has configured it by now
+        from airflow import settings
 
         if settings.engine is None or settings.engine.dialect.driver != "psycopg2":
             self._try_again_in = 1_000_000

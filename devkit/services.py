@@ -18,6 +18,8 @@ COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 #: In the order in which they are shown and started; stopped in the opposite order.
 SERVICES = (POSTGRES, STANDINS, INIT, *COMPONENTS)
 
+#: `airflow` that starts sooner and holds less; plain `airflow` in its place works as well.
+AIRFLOW = "common.airflow_3_0_6_run"
 #: Logs are read from the shared folder: the servers for them would listen on every interface.
 FLAGS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
 
@@ -58,7 +60,7 @@ def command(service: str, settings: Settings) -> list[str]:
         return [*words, "--snowflake-port", str(ports["STANDINS_SNOWFLAKE_PORT"])]
     if service == INIT:
         return [sys.executable, "-m", "devkit.airflow_init"]
-    return [sys.executable, "-m", "airflow", service, *FLAGS.get(service, ())]
+    return [sys.executable, "-m", AIRFLOW, service, *FLAGS.get(service, ())]
 
 
 def listens_on(service: str, settings: Settings) -> dict[str, int]:

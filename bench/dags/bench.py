@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from airflow.sdk import Asset, dag, task
 
 BENCH = Asset(name="bench", uri="x-bench://asset")
-START = datetime(2025, 1, 1, tzinfo=timezone.utc)
+START = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 @dag(start_date=START, schedule=None)
