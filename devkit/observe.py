@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import psycopg2
 
 from devkit import airflow_init, postgres, services
 from devkit.settings import HOST
 from devkit.supervise import Supervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from devkit.settings import Settings
 
 #: supervisor's word -> ours.
@@ -67,14 +70,14 @@ class Service:
         return asdict(self)
 
 
-def observe(settings: Settings, *, memory: bool = True) -> tuple[Service, ...]:
+def observe(settings: Settings, *, memory: bool = True, patience: float = 5) -> tuple[Service, ...]:
     """Look at every service.
 
     :param memory: whether to add up memory as well, which takes a few hundredths of a second.
+    :param patience: seconds that a service has to answer.
     """
     processes = Supervisor(settings).processes()
-    running = {name for name, info in processes.items() if info["pid"]}
-    health = _health(settings, running, {name: info["start"] for name, info in processes.items()})
+    health = _health(settings, {name: info["start"] for name, info in processes.items() if info["pid"]}, patience)
     limits = services.memory_limits(settings)
     spawned, killed = _history(Supervisor(settings).log) if processes else (Counter(), Counter())
     found = []
@@ -84,7 +87,7 @@ def observe(settings: Settings, *, memory: bool = True) -> tuple[Service, ...]:
         found.append(
             Service(
                 name=name,
-                state=_state(name, info, settings, running),
+                state=_state(name, info, settings),
                 health=health.get(name, UNHEALTHY if pid else NONE),
                 restarts=max(0, spawned[name] - 1),
                 kills=killed[name],
@@ -96,37 +99,31 @@ def observe(settings: Settings, *, memory: bool = True) -> tuple[Service, ...]:
     return tuple(found)
 
 
-def _state(name: str, info: dict[str, Any] | None, settings: Settings, running: set[str]) -> str:
+def _state(name: str, info: dict[str, Any] | None, settings: Settings) -> str:
     if not info:
         return "stopped"
     if name == services.INIT and not info["pid"]:
         if info["statename"] == "EXITED" and info["exitstatus"]:
             return "failed"
-        if services.POSTGRES in running and postgres.accepts(settings) and airflow_init.is_done(settings):
-            return "done"
+        with suppress(psycopg2.OperationalError):  # it is not there, or not yet
+            if airflow_init.is_done(settings):
+                return "done"
     return STATES.get(info["statename"], "stopped")
 
 
-def _health(settings: Settings, running: set[str], started: dict[str, int]) -> dict[str, str]:
-    """Ask each running service itself."""
-    with ThreadPoolExecutor(3) as pool:
-        database = pool.submit(postgres.accepts, settings) if services.POSTGRES in running else None
-        standins = (
-            pool.submit(_get, settings.ports["STANDINS_PORT"], "/healthz") if services.STANDINS in running else None
-        )
-        airflow = _airflow_health(settings) if "api-server" in running else None
-        health = {}
-        if database:
-            health[services.POSTGRES] = HEALTHY if database.result() else STARTING
-        if standins:
-            health[services.STANDINS] = HEALTHY if standins.result() else STARTING
-    if services.INIT in running:
-        health[services.INIT] = STARTING
-    for name in running.intersection(services.COMPONENTS):
-        if name == "api-server":
-            health[name] = HEALTHY if airflow else STARTING
-        else:
-            health[name] = _heartbeat(name, airflow or {}, started[name])
+def _health(settings: Settings, started: dict[str, int], patience: float) -> dict[str, str]:
+    """Ask each running service itself, all at once: a slow answer of one must not hide the others."""
+    probes: dict[str, Callable[[], object]] = {
+        services.POSTGRES: lambda: postgres.accepts(settings),
+        services.STANDINS: lambda: _get(settings.ports["STANDINS_PORT"], "/healthz", patience),
+        "api-server": lambda: _airflow_health(settings, patience),
+    }
+    with ThreadPoolExecutor(len(probes)) as pool:
+        answers = dict(zip(probes, pool.map(lambda name: name in started and probes[name](), probes), strict=True))
+    health = {name: HEALTHY if answers.get(name) else STARTING for name in started}
+    airflow = answers["api-server"]
+    for name in {"scheduler", "dag-processor", "triggerer"}.intersection(started):
+        health[name] = _heartbeat(name, airflow if isinstance(airflow, dict) else {}, started[name])
     return health
 
 
@@ -140,17 +137,17 @@ def _heartbeat(name: str, airflow: dict[str, Any], started: int) -> str:
     return HEALTHY if told["status"] == "healthy" else UNHEALTHY
 
 
-def _airflow_health(settings: Settings) -> dict[str, Any] | None:
-    body = _get(settings.port, "/api/v2/monitor/health")
+def _airflow_health(settings: Settings, patience: float) -> dict[str, Any] | None:
+    body = _get(settings.port, "/api/v2/monitor/health", patience)
     with suppress(ValueError):
         found: dict[str, Any] | None = json.loads(body) if body else None
         return found
     return None
 
 
-def _get(port: int, path: str) -> bytes | None:
+def _get(port: int, path: str, patience: float) -> bytes | None:
     """Give the body of a page that answers 200; a full HTTP client would cost more than the look."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    connection = http.client.HTTPConnection(HOST, port, timeout=patience)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

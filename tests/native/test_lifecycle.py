@@ -1,0 +1,222 @@
+"""`./dev up`, `status` and `down`, whatever happens in between.
+
+One environment goes through all of it, in the order of this file, as an ordinary user, from a folder whose name
+is long and has blanks in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import httpx
+import psutil
+import pytest
+
+from devkit.supervise import Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.native.conftest import Stack
+
+pytestmark = pytest.mark.native
+
+#: file -> its text and the line that is wrong; Airflow looks only at files that speak of airflow and dag.
+BROKEN = {
+    "syntax.py": ("from airflow.sdk import dag\ndef broken(:\n", 2),
+    "missing.py": ("from airflow.sdk import dag\n\nimport no_such_module\n", 3),
+}
+DEADLINE = 120
+
+
+@pytest.fixture(scope="module")
+def laptop(make_stack: Callable[..., Stack]) -> Stack:
+    """An environment of a person's own, with two broken DAG files."""
+    stack = make_stack("a checkout with blanks, in a folder whose path is longer than a socket's", ordinary_user=True)
+    for name, (text, _) in BROKEN.items():
+        (stack.root / "dags" / name).write_text(text)
+    return stack
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {what}"
+        time.sleep(0.1)
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """End processes as a power cut does."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
+
+
+def test_a_port_that_is_taken_is_named_with_its_holder_and_its_variable(laptop: Stack) -> None:
+    import socket  # noqa: PLC0415
+
+    with socket.create_server(("127.0.0.1", laptop.ports["STANDINS_S3_PORT"])):
+        result = laptop.dev("up")
+    assert result.returncode == 1
+    assert str(laptop.ports["STANDINS_S3_PORT"]) in result.stderr
+    assert "STANDINS_S3_PORT in .env" in result.stderr
+    assert laptop.prefix or str(os.getpid()) in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_first_up_that_was_killed_while_it_migrated_is_made_good_by_the_next(laptop: Stack) -> None:
+    process = laptop.start("up")
+    log = laptop.settings.logs / "airflow-init.log"
+    eventually(lambda: process.poll() is not None or (log.is_file() and log.stat().st_size), "the migration begins")
+    assert process.poll() is None, process.communicate()
+    kill([psutil.Process(process.pid), *laptop.processes()])
+    process.communicate()
+
+    laptop.up()
+
+    status = json.loads(laptop.dev("status", "--json").stdout)
+    assert status["ok"]
+    assert {service["name"]: service["health"] for service in status["services"]} == {
+        "airflow-init": "none",
+        **dict.fromkeys(("postgres", "standins", "api-server", "scheduler", "dag-processor", "triggerer"), "healthy"),
+    }
+    assert all(service["memory_bytes"] > 0 for service in status["services"] if service["name"] != "airflow-init")
+    assert all(service["limit_bytes"] > service["memory_bytes"] for service in status["services"])
+
+
+def test_broken_dag_files_do_not_keep_it_from_coming_up_and_are_named_with_their_line(laptop: Stack) -> None:
+    expected = {f"dags/{name}": line for name, (_, line) in BROKEN.items()}
+
+    def found() -> dict[str, int]:
+        errors = json.loads(laptop.dev("status", "--json").stdout)["import_errors"]
+        return {error["file"]: error["line"] for error in errors if error["file"] in expected}
+
+    eventually(lambda: found() == expected, "the dag-processor has seen both files")
+    assert "No module named 'no_such_module'" in laptop.dev("status").stdout
+
+
+def test_nobody_gets_in_without_the_password(laptop: Stack) -> None:
+    settings = laptop.settings
+    assert httpx.get(f"{settings.ui_url}/api/v2/dags", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    assert laptop.api.get("/dags")["total_entries"] >= 0
+    secrets = [file for file in settings.keys.iterdir() if file.suffix != ".pem"]
+    assert stat.S_IMODE(settings.keys.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in secrets} == {0o600}
+
+
+def test_nothing_listens_beyond_loopback(laptop: Stack) -> None:
+    mine = {process.pid for process in laptop.processes()}
+    listening = [entry for entry in psutil.net_connections() if entry.status == "LISTEN" and entry.pid in mine]
+    assert {entry.laddr.port for entry in listening} == set(laptop.ports.values())
+    assert {entry.laddr.ip for entry in listening} == {"127.0.0.1"}
+
+
+def test_no_secret_is_on_any_command_line_or_in_the_environment_of_airflow(laptop: Stack) -> None:
+    settings = laptop.settings
+    secrets = [(settings.keys / name).read_text() for name in ("fernet_key", "jwt_secret", "admin_password")]
+    for process in laptop.processes():
+        with suppress(psutil.NoSuchProcess):
+            text = " ".join(process.cmdline()) + str(process.environ())
+            assert not [secret for secret in secrets if secret in text]
+
+
+def test_a_service_that_crashes_is_started_again_and_leaves_no_worker_behind(laptop: Stack) -> None:
+    before = psutil.Process(laptop.pid("triggerer"))
+    children = before.children(recursive=True)
+    assert children
+    kill([before])
+    eventually(lambda: laptop.service("triggerer").restarts == 1, "supervisor has started it again")
+    eventually(lambda: laptop.service("triggerer").health == "healthy", "it is healthy again")
+    assert not [child for child in children if child.is_running()]
+    assert laptop.service("triggerer").kills == 1
+
+
+def test_up_again_changes_nothing_and_two_at_once_agree(laptop: Stack) -> None:
+    before = {process.pid for process in Supervisor(laptop.settings).members()}
+    both = [laptop.start("up"), laptop.start("up")]
+    for process in both:
+        output, errors = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0, output + errors
+    assert {process.pid for process in Supervisor(laptop.settings).members()} == before
+
+
+def test_after_a_power_cut_the_next_up_finds_everything_again(laptop: Stack) -> None:
+    laptop.api.post("/variables", {"key": "kept", "value": "encrypted"})
+    kill(laptop.processes())
+    assert not json.loads(laptop.dev("status", "--json").stdout)["ok"]
+
+    laptop.up()
+
+    assert laptop.api.get("/variables/kept")["value"] == "encrypted"
+
+
+def test_orphans_of_a_supervisor_that_was_killed_are_ended_by_the_next_up(laptop: Stack) -> None:
+    supervisor = Supervisor(laptop.settings)
+    leader = psutil.Process(json.loads(supervisor.record.read_text())["pid"])
+    orphans = supervisor.members()
+    kill([leader])
+    assert "left over" in laptop.dev("status").stdout
+
+    laptop.up()
+
+    assert not [orphan for orphan in orphans if orphan.is_running()]
+
+
+def test_a_changed_setting_takes_effect_with_the_next_up(laptop: Stack) -> None:
+    with (laptop.root / ".env").open("a") as file:
+        file.write("AIRFLOW__API__INSTANCE_NAME='A laptop'\r\n")
+
+    laptop.up()
+
+    api_server = psutil.Process(laptop.pid("api-server"))
+    config = httpx.get(f"{laptop.settings.ui_url}/", trust_env=False)
+    assert config.status_code == httpx.codes.OK
+    assert "A laptop" in config.text
+    assert api_server.is_running()
+
+
+def test_down_leaves_no_process_and_says_so(laptop: Stack) -> None:
+    before = laptop.processes()
+    result = laptop.dev("down")
+    assert "no process is left" in result.stdout
+    assert not [process for process in before if process.is_running()]
+    assert not laptop.processes()
+    assert "Nothing was running" in laptop.dev("down").stdout
+
+
+def test_ctrl_c_while_it_starts_leaves_no_process(laptop: Stack) -> None:
+    process = laptop.start("up")
+    eventually(lambda: process.poll() is not None or Supervisor(laptop.settings).running(), "the supervisor runs")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=DEADLINE)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert not laptop.processes()
+
+
+def test_a_service_that_cannot_start_is_told_with_the_end_of_its_log(laptop: Stack) -> None:
+    with (laptop.root / ".env").open("a") as file:
+        file.write("AIRFLOW__CORE__EXECUTOR=NoSuchExecutor\r\n")
+    result = laptop.dev("up")
+    assert result.returncode == 1
+    assert "scheduler did not start" in result.stderr
+    assert "NoSuchExecutor doesn't look like a module path" in result.stderr
+
+
+def test_reset_forgets_everything_but_the_set_up(laptop: Stack) -> None:
+    (laptop.settings.run / "uv").mkdir()
+    assert "reset --yes" in laptop.dev("reset").stderr
+    assert laptop.settings.keys.is_dir()
+
+    assert laptop.dev("reset", "--yes").returncode == 0
+
+    assert sorted(entry.name for entry in laptop.settings.run.iterdir()) == ["lock", "uv"]
+    assert not laptop.processes()
