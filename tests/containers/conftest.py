@@ -1,0 +1,63 @@
+"""Docker for the tests, and one environment in it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.containers.harness import engine
+from tests.containers.stack import Stack, copy_checkout, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HERE = Path(__file__).resolve().parent
+#: The first test of a machine's first run waits for engine, base images, builds and the start.
+LONGEST_SECONDS = 1800
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.containers)
+            item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[engine.Engine]:
+    """An engine with the base images; CI has it or fails."""
+    if not engine.Engine(None).answers() and (why := engine.obstacle()) and not os.environ.get("CI"):
+        pytest.skip(why)
+    with engine.running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """A copy of the checkout with no .env, a project name and ports of its own; nothing runs yet."""
+    folder = copy_checkout(tmp_path_factory.mktemp("containers") / "checkout")
+    shutil.copy(HERE / "dags/probe.py", folder / "dags")
+    foreign = ("AIRFLOW", "AWS_", "COMPOSE", "POSTGRES", "STANDINS", "TELECOMS_")
+    environment = {name: value for name, value in docker.environment.items() if not name.startswith(foreign)}
+    environment |= {
+        "COMPOSE_PROJECT_NAME": f"workbench-test-{secrets.token_hex(4)}",
+        "AIRFLOW_PORT": str(free_port()),
+        "STANDINS_PORT": str(free_port()),
+    }
+    return Stack(folder, environment)
+
+
+@pytest.fixture(scope="session")
+def stack(checkout: Stack) -> Iterator[Stack]:
+    """The environment, up and healthy by the one command that the README names."""
+    try:
+        checkout.compose("up", "--detach", "--wait")
+        yield checkout
+    finally:
+        checkout.compose("down", "--volumes", "--timeout=5")

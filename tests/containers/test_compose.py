@@ -1,0 +1,139 @@
+"""What the Compose files promise, read from what Compose makes of them; nothing runs."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.containers.stack import SERVICES, Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GIB = 1 << 30
+ONE_SHOTS = {"airflow-init"}
+#: What the stand-ins take for a credential is none anywhere else.
+HARMLESS = {"offline", "xoxb-offline"}
+
+
+@pytest.fixture(scope="module")
+def services(checkout: Stack) -> dict[str, dict[str, Any]]:
+    """Each service as Compose renders it."""
+    found: dict[str, dict[str, Any]] = checkout.rendered()["services"]
+    return found
+
+
+def test_services_are_the_ones_that_scripts_rely_on(services: dict[str, dict[str, Any]]) -> None:
+    assert set(services) == {*SERVICES, *ONE_SHOTS}
+
+
+def test_limits_fit_a_small_laptop_and_none_may_swap(services: dict[str, dict[str, Any]]) -> None:
+    limits = {name: int(service["mem_limit"]) for name, service in services.items()}
+    assert sum(limits.values()) <= 6 * GIB
+    assert limits == {name: int(service["memswap_limit"]) for name, service in services.items()}
+
+
+def test_each_service_that_stays_tells_its_health_and_comes_back(services: dict[str, dict[str, Any]]) -> None:
+    for name in SERVICES:
+        assert services[name]["healthcheck"]["start_interval"], name
+        assert services[name]["restart"] == "unless-stopped", name
+
+
+def test_nobody_starts_before_what_they_need_is_ready(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for other, needed in service.get("depends_on", {}).items():
+            ready = "service_completed_successfully" if other in ONE_SHOTS else "service_healthy"
+            assert needed["condition"] == ready, f"{name} -> {other}"
+            assert needed["required"], f"{name} -> {other}"
+
+
+def test_only_the_ui_and_the_standins_page_are_published_and_only_here(services: dict[str, dict[str, Any]]) -> None:
+    published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
+    assert set(published) == {"api-server", "standins"}
+    for ports in published.values():
+        assert [port["host_ip"] for port in ports] == ["127.0.0.1"]
+
+
+def test_no_service_may_gain_rights(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert not {"privileged", "cap_add", "network_mode", "pid"} & service.keys(), name
+        assert service.get("user") not in {"0", "root"}, name
+
+
+def test_images_are_pinned_and_of_no_one_platform(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert re.search(r":\d", service["image"]), name
+        assert "platform" not in service, name
+
+
+def test_the_checkout_is_mounted_for_reading_only(services: dict[str, dict[str, Any]]) -> None:
+    binds = [mount for service in services.values() for mount in service["volumes"] if mount["type"] == "bind"]
+    assert {"dags", "common", "secrets"} <= {mount["source"].rsplit("/", 1)[1] for mount in binds}
+    assert all(mount["read_only"] for mount in binds)
+
+
+def test_api_server_has_neither_dag_files_nor_credentials(services: dict[str, dict[str, Any]]) -> None:
+    targets = {mount["target"] for mount in services["api-server"]["volumes"]}
+    assert not {"/opt/airflow/dags", "/opt/airflow/secrets", "/opt/airflow"} & targets
+
+
+def test_no_secret_stands_in_the_files(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            if variable.startswith("AIRFLOW_CONN_"):
+                words = set(re.findall(r'"(?:password|login|token)":"([^"]*)"', value))
+                assert words <= {*HARMLESS, "workbench"}, f"{name}: {variable}"
+            elif re.search(r"(SECRET|PASSWORD|TOKEN|FERNET|SQL_ALCHEMY_CONN|_KEY)", variable):
+                assert variable.endswith(("_CMD", "_FILE")), f"{name}: {variable}"
+
+
+def with_env(checkout: Stack, folder: Path, text: str, **process: str) -> dict[str, str]:
+    """Give the scheduler's environment in a checkout whose .env has this text."""
+    copy = folder / "checkout"
+    copy.mkdir()
+    for name in ("compose", "compose.yaml"):
+        (copy / name).symlink_to(checkout.checkout / name)
+    (copy / ".env").write_bytes(text.encode())
+    stack = replace(checkout, checkout=copy, environment={**checkout.environment, **process})
+    found: dict[str, str] = stack.rendered()["services"]["scheduler"]["environment"]
+    return found
+
+
+def test_a_connection_of_the_users_replaces_that_one_standin(checkout: Stack, tmp_path: Path) -> None:
+    real = '{"conn_type":"slack","password":"xoxb-$real#1"}'
+    environment = with_env(
+        checkout, tmp_path, f"AIRFLOW_CONN_SLACK_API_DEFAULT='{real}'\r\nAIRFLOW__CORE__PARALLELISM=3\r\n"
+    )
+    assert environment["AIRFLOW_CONN_SLACK_API_DEFAULT"].replace("$$", "$") == real
+    assert environment["AIRFLOW__CORE__PARALLELISM"] == "3"
+    assert "standins" in environment["AIRFLOW_CONN_AWS_DEFAULT"]
+
+
+def test_the_shells_value_wins_over_the_files(checkout: Stack, tmp_path: Path) -> None:
+    environment = with_env(checkout, tmp_path, "TELECOMS_LAKE_BUCKET=from-file\n", TELECOMS_LAKE_BUCKET="from-shell")
+    assert environment["TELECOMS_LAKE_BUCKET"] == "from-shell"
+
+
+def test_a_moved_port_reaches_every_address(checkout: Stack) -> None:
+    port = checkout.environment["STANDINS_PORT"]
+    services = checkout.rendered()["services"]
+    assert f"standins:{port}" in services["scheduler"]["environment"]["AIRFLOW_CONN_SLACK_API_DEFAULT"]
+    assert f"--port={port}" in services["standins"]["command"]
+    assert services["scheduler"]["environment"]["AIRFLOW__API__BASE_URL"].endswith(
+        f":{checkout.environment['AIRFLOW_PORT']}/"
+    )
+
+
+def test_each_postgres_version_has_a_volume_of_its_own(checkout: Stack) -> None:
+    def volume(version: str) -> str:
+        stack = replace(checkout, environment={**checkout.environment, "POSTGRES_VERSION": version})
+        name: str = stack.rendered()["volumes"]["postgres"]["name"]
+        return name
+
+    assert volume("13") != volume("16")
+    assert checkout.rendered()["volumes"]["postgres"]["name"] == volume("13")
