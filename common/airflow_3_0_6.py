@@ -6,6 +6,7 @@ Another version of Airflow: look here first. Each function says what it stands i
 from __future__ import annotations
 
 import functools
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +74,13 @@ def give_callbacks_the_exception() -> None:
         stock(ti, state, context, log, error)
 
     task_runner.finalize = finalize
+
+
+def quieten() -> None:
+    """Keep the supervisor's debug messages, which `dag.test()` prints unfiltered, off the terminal."""
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
 
 
 def task_instances(dag_run: Any) -> list[Any]:

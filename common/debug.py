@@ -37,6 +37,8 @@ def debug(dag: Any, argv: Sequence[str] | None = None) -> None:
 def run_once(dag: Any, logical_date: datetime | None = None, conf: dict[str, Any] | None = None) -> Any:
     """Run a DAG in this process, in the debugger's database.
 
+    Failures are final: who looks on does not want to wait for a retry.
+
     :param logical_date: by default the first one of a DAG that catches up, now for the others.
     :return: the DAG run.
     """
@@ -45,6 +47,9 @@ def run_once(dag: Any, logical_date: datetime | None = None, conf: dict[str, Any
     airflow_3_0_6.use_own_database(Path(AIRFLOW_HOME) / "debug")
     airflow_3_0_6.make_dag_test_light()
     airflow_3_0_6.give_callbacks_the_exception()
+    airflow_3_0_6.quieten()
+    for task in dag.tasks:
+        task.retries = 0
     airflow_3_0_6.register(dag)
     return dag.test(logical_date=logical_date or _first_date(dag), run_conf=conf)
 

@@ -44,3 +44,7 @@ class AccessRefusedError(Exception):
         self.service = service
         self.why = why
         self.connection = connection
+
+
+class StatementRefusedError(Exception):
+    """The warehouse cannot run a statement as it is written, or not for this role; trying again cannot help."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
-from common.errors import AccessRefusedError, BadDataError, SourceMissingError
+from common.errors import AccessRefusedError, BadDataError, SourceMissingError, StatementRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,5 +23,5 @@ def airflow_outcomes() -> Iterator[None]:
         yield
     except SourceMissingError as error:
         raise AirflowSkipException(str(error)) from None
-    except (AccessRefusedError, BadDataError) as error:
+    except (AccessRefusedError, BadDataError, StatementRefusedError) as error:
         raise AirflowFailException(str(error)) from None

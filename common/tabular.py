@@ -215,16 +215,16 @@ def _csv_blocks(stream: IO[bytes], file: str) -> Iterator[bytes]:
         raise BadDataError(file, "is empty")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
         raise BadDataError(file, "is not text in UTF-8 (it looks like UTF-16): save it as UTF-8")
-    end = data.find(b"\n") + 1
-    while end and data.count(b'"', 0, end) % 2:
-        end = data.find(b"\n", end) + 1
-    yield data[: end or len(data)]
-    rest = data[end:] if end else b""
+    end = _end_of_record(data)
+    while not end and len(data) < LONGEST_ROW and (more := stream.read(BLOCK)):
+        data += more
+        end = _end_of_record(data)
+    end = end or len(data)
+    yield data[:end]
+    rest = data[end:]
     while data := stream.read(BLOCK):
         rest += data
-        end = rest.rfind(b"\n") + 1
-        while end and rest.count(b'"', 0, end) % 2:
-            end = rest.rfind(b"\n", 0, end - 1) + 1
+        end = _end_of_last_record(rest)
         if end:
             yield rest[:end]
             rest = rest[end:]
@@ -234,6 +234,27 @@ def _csv_blocks(stream: IO[bytes], file: str) -> Iterator[bytes]:
         raise BadDataError(file, "a quote is opened and never closed: the file seems to be cut off")
     if rest:
         yield rest
+
+
+def _end_of_record(data: bytes) -> int:
+    """Give where the first record ends, or 0."""
+    end = data.find(b"\n") + 1
+    while end and data.count(b'"', 0, end) % 2:
+        end = data.find(b"\n", end) + 1
+    return end
+
+
+def _end_of_last_record(data: bytes) -> int:
+    """Give where the last whole record ends, or 0; linear in what comes after it."""
+    within_quotes = data.count(b'"') % 2 == 1
+    end = len(data)
+    while True:
+        quote = data.rfind(b'"', 0, end)
+        if not within_quotes and (newline := data.rfind(b"\n", quote + 1, end)) >= 0:
+            return newline + 1
+        if quote < 0:
+            return 0
+        end, within_quotes = quote, not within_quotes
 
 
 def _headings(line: bytes, file: str) -> list[str]:

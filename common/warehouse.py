@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from common.datasets import DATASETS, INGESTED_AT, ROW
-from common.errors import AccessRefusedError, BadDataError
+from common.errors import AccessRefusedError, BadDataError, StatementRefusedError
 from common.settings import Settings
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def check_parquet(s3: Any, bucket: str, load: Load, dataset: Dataset) -> tuple[s
 
 @contextmanager
 def clear_refusals() -> Iterator[None]:
-    """Say in one message that Snowflake refused the login, and whose settings to mend."""
+    """Tell what trying again cannot mend: a refused login, and a statement that is wrong or not allowed."""
     from snowflake.connector.errors import DatabaseError
 
     try:
@@ -258,6 +258,8 @@ def clear_refusals() -> Iterator[None]:
     except DatabaseError as error:
         if error.errno in _REFUSED_LOGIN:
             raise AccessRefusedError("Snowflake", str(error.raw_msg or error.msg).strip(), CONNECTION) from None
+        if str(error.sqlstate).startswith("42") and error.errno != _MISSING:
+            raise StatementRefusedError(str(error.msg).strip()) from error
         raise
 
 

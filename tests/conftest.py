@@ -1,0 +1,106 @@
+"""What the tests of the pipeline share: a home for Airflow, and stand-ins with a lake and a warehouse for each test."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Airflow reads its home when it is first imported, which is while tests are collected.
+_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ["AIRFLOW_HOME"] = _HOME.name
+Path(_HOME.name, "airflow.cfg").write_text(
+    f"""\
+[core]
+dags_folder = {ROOT / "dags"}
+load_examples = False
+[logging]
+logging_level = WARNING
+"""
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A lake, a warehouse and sources of one test's own, behind the connections in the environment."""
+
+    env: dict[str, str]
+    s3: Any
+    lake: str
+    source: str
+    page_url: str
+    sheets: Path
+
+    def put_source(self, key: str, content: bytes | str) -> None:
+        """Keep an object in the source bucket."""
+        self.s3.put_object(Bucket=self.source, Key=key, Body=content)
+
+    def lake_keys(self) -> list[str]:
+        """Give what is in the lake."""
+        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=self.lake).get("Contents", [])]
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the warehouse."""
+        from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook  # noqa: PLC0415  # slow to import
+
+        return list(SnowflakeHook("snowflake_default").get_records(sql))
+
+
+@pytest.fixture(scope="session")
+def pipeline_standins() -> Iterator[Any]:
+    """One instance of the stand-ins, with the sample data, for all tests of the pipeline."""
+    import standins  # noqa: PLC0415
+
+    with standins.serve(sample=True) as connections:
+        yield connections
+
+
+@pytest.fixture
+def make_place(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Place]:
+    """Point this process's connections at a fresh lake and a fresh warehouse."""
+
+    def make(*, sample: bool = False) -> Place:
+        import boto3  # noqa: PLC0415
+
+        name = f"t{uuid.uuid4().hex[:12]}"
+        env = pipeline_standins.env()
+        snowflake = json.loads(env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+        snowflake["extra"]["database"] = name.upper()
+        env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(snowflake)
+        env["TELECOMS_LAKE_BUCKET"] = f"{name}-lake"
+        s3 = boto3.client(
+            "s3",
+            endpoint_url=pipeline_standins.s3_url,
+            region_name="us-east-1",
+            aws_access_key_id="offline",
+            aws_secret_access_key="offline",
+        )
+        s3.create_bucket(Bucket=env["TELECOMS_LAKE_BUCKET"])
+        if not sample:
+            env["TELECOMS_SOURCE_BUCKET"] = f"{name}-source"
+            s3.create_bucket(Bucket=env["TELECOMS_SOURCE_BUCKET"])
+        for variable, value in env.items():
+            monkeypatch.setenv(variable, value)
+        sheets = pipeline_standins.data / "sheets"
+        return Place(
+            env, s3, env["TELECOMS_LAKE_BUCKET"], env["TELECOMS_SOURCE_BUCKET"], pipeline_standins.page_url, sheets
+        )
+
+    return make
+
+
+@pytest.fixture
+def place(make_place: Callable[..., Place]) -> Place:
+    """A fresh lake, warehouse and source bucket, all empty."""
+    return make_place()
