@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import os
 import sqlite3
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from standins.errors import StandinError
+from standins.seclusion import seclude
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     :return: 0, or 1 where a foreseen failure was told; usage errors exit with 2, others keep their traceback.
     """
     args = _parser().parse_args(argv)
+    seclude()
     try:
         status: int = args.run(args)
     except StandinError as error:
@@ -109,7 +110,6 @@ def _serve(args: argparse.Namespace) -> int:
 def _sample(args: argparse.Namespace) -> int:
     from standins import sample  # noqa: PLC0415  # as above
 
-    os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")  # botocore must not ask a cloud that is not there
     sink = sample.StandinSink(args.s3_url, args.data / "sheets")
     sample.generate(sink, days=args.days, scale=args.scale, seed=args.seed)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import subprocess
 from pathlib import Path
@@ -36,8 +37,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def standins() -> Iterator[Connections]:
-    """Stand-ins with the sample data. Tests share it, so each uses names of its own."""
-    with package.serve(sample=True) as connections:
+    """Stand-ins with the sample data. Tests share it, so each uses names of its own.
+
+    A proxy, an AWS profile and an endpoint of the user's that lead nowhere are in force while it starts.
+    """
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+            environment.setenv("AWS_PROFILE", "missing")
+            environment.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
+            connections = stack.enter_context(package.serve(sample=True))
         yield connections
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
 import pytest
+from snowflake import connector
 
 if TYPE_CHECKING:
     from slack_sdk import WebClient
@@ -36,6 +38,34 @@ def test_it_shows_objects_sheets_and_messages(page: httpx.Client, slack: WebClie
     assert "Task failed: shown" in html
     assert "<b>bold</b> <code>code</code>" in html
     assert '<a href="http://log.example/?a=1&amp;b=2" rel="noreferrer">log</a>' in html
+
+
+# The connector changes contexts of pyOpenSSL that are in use.
+@pytest.mark.filterwarnings("ignore:Attempting to mutate a Context:DeprecationWarning")
+def test_it_shows_tables_with_their_first_rows(
+    page: httpx.Client, standins: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(standins.ca_bundle))
+    settings = json.loads(standins.env()["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    with connector.connect(
+        user=settings["login"],
+        password=settings["password"],
+        account=settings["extra"]["account"],
+        host=standins.snowflake_host,
+        port=standins.snowflake_port,
+        database="TELECOMS",
+        disable_ocsp_checks=True,
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS SHOWN")
+        cursor.execute("CREATE TABLE SHOWN.WEATHER (CITY VARCHAR, DEGREES NUMBER(4, 1))")
+        cursor.execute("INSERT INTO SHOWN.WEATHER VALUES (%s, 31.5), (%s, NULL)", (SCRIPT, "Kano"))
+    html = page.get("/").text
+    shown = html[html.index("WEATHER") :].partition("</details>")[0]
+    assert "2 rows" in shown
+    assert "<th>CITY</th><th>DEGREES</th>" in shown
+    assert f"<td>{ESCAPED}</td><td>31.5</td>" in shown
+    assert '<td>Kano</td><td class="null">NULL</td>' in shown
 
 
 def test_whatever_comes_from_outside_is_escaped(
