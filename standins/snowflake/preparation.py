@@ -157,6 +157,16 @@ def _last_query(session: Session, node: exp.Expr) -> str | None:
         return None
 
 
+def waits(session: Session, statement: exp.Expr) -> None:
+    """SYSTEM$WAIT(n): done before the statement, until it is cancelled."""
+    for call in list(statement.find_all(exp.Anonymous)):
+        if function_name(call) == "SYSTEM$WAIT":
+            seconds = float(call.expressions[0].name)
+            session.cancelled.wait(seconds)
+            session.raise_if_cancelled()
+            call.replace(exp.Literal.string(f"waited {seconds:g} seconds"))
+
+
 def sequences(session: Session, statement: exp.Expr) -> None:
     """`seq.NEXTVAL`, wherever it stands in an expression."""
     for column in list(statement.find_all(exp.Column)):

@@ -210,9 +210,9 @@ class Sessions:
             self._by_token.pop(session.token, None)
         session.close()
 
-    def expire(self, idle: float = IDLE_SESSION) -> None:
+    def expire(self) -> None:
         """End the sessions that have not been heard of for long."""
-        limit = time.monotonic() - idle
+        limit = time.monotonic() - IDLE_SESSION
         with self._lock:
             stale = [session for session in self._by_token.values() if session.last_seen < limit]
         for session in stale:

@@ -185,6 +185,7 @@ def translate(session: Session, statement: exp.Expr) -> str:
     """A statement as DuckDB's SQL."""
     preparation.variables(session, statement)
     preparation.context(session, statement)
+    preparation.waits(session, statement)
     preparation.sequences(session, statement)
     statement = rewrites.apply(statement)
     preparation.tables(session, statement)

@@ -81,6 +81,12 @@ def lake(running: Connections) -> Lake:
     return lake
 
 
+@pytest.fixture(scope="session")
+def people() -> pa.Table:
+    """Three people, one without a birthday."""
+    return PEOPLE
+
+
 @contextmanager
 def connected(to: Connections, **options: Any) -> Iterator[SnowflakeConnection]:
     """A session through Snowflake's connector, as the provider makes it."""

@@ -1,0 +1,78 @@
+"""Values bound by the client and by the server."""
+
+from __future__ import annotations
+
+import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VALUES: list[Any] = [
+    "it's 100% \"quoted\" \\ ok",
+    "",
+    42,
+    -42,
+    2.5,
+    Decimal("12.50"),
+    True,
+    None,
+    datetime.date(2024, 2, 29),
+    datetime.datetime(2024, 2, 29, 1, 2, 3, 456789),
+    datetime.datetime(1969, 12, 31, 23, 59, 59, 1),
+    datetime.time(1, 2, 3),
+    b"\x00\xff",
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("style", ["pyformat", "qmark", "numeric"])
+def test_a_value_comes_back_as_it_was(connect: Callable[..., Any], schema: str, style: str, value: Any) -> None:
+    """Through a column of its type, in each of the connector's styles."""
+    mark = {"pyformat": "%s", "qmark": "?", "numeric": ":1"}[style]
+    kinds = {
+        str: "VARCHAR", int: "INT", float: "FLOAT", Decimal: "NUMBER(10, 2)", bool: "BOOLEAN", type(None): "VARCHAR",
+        datetime.date: "DATE", datetime.datetime: "TIMESTAMP_NTZ", datetime.time: "TIME", bytes: "BINARY",
+    }  # fmt: skip
+    cursor = connect(schema=schema, paramstyle=style).cursor()
+    cursor.execute(f"CREATE TABLE t (v {kinds[type(value)]})")
+    cursor.execute(f"INSERT INTO t SELECT {mark}", (value,))
+    assert cursor.execute("SELECT v FROM t").fetchone() == (value,)
+    if value is not None:
+        assert cursor.execute(f"SELECT COUNT(*) FROM t WHERE v = {mark}", (value,)).fetchone() == (1,)
+
+
+@pytest.mark.parametrize("style", ["pyformat", "qmark"])
+def test_many_rows_at_once(connect: Callable[..., Any], schema: str, style: str) -> None:
+    cursor = connect(schema=schema, paramstyle=style).cursor()
+    cursor.execute("CREATE TABLE t (id INT, v VARCHAR)")
+    mark = "%s, %s" if style == "pyformat" else "?, ?"
+    cursor.executemany(f"INSERT INTO t VALUES ({mark})", [(n, None if n % 2 else f"it's {n}") for n in range(500)])
+    assert cursor.rowcount == 500
+    assert cursor.execute("SELECT COUNT(*), COUNT(v), MAX(v) FROM t").fetchone() == (500, 250, "it's 98")
+
+
+def test_named_parameters(connect: Callable[..., Any]) -> None:
+    cursor = connect().cursor()
+    assert cursor.execute("SELECT %(a)s || %(b)s", {"a": "x", "b": "y"}).fetchone() == ("xy",)
+
+
+def test_placeholders_in_every_kind_of_statement(connect: Callable[..., Any], schema: str) -> None:
+    cursor = connect(schema=schema, paramstyle="qmark").cursor()
+    cursor.execute("CREATE TABLE t AS SELECT ? AS id, ? AS v", (1, "a"))
+    cursor.execute("MERGE INTO t USING (SELECT ? AS id, ? AS v) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = s.v", (1, "b"))
+    cursor.execute("UPDATE t SET v = v || ? WHERE id = ?", ("c", 1))
+    cursor.execute("INSERT INTO t SELECT column1, column2 FROM VALUES (?, ?), (?, ?)", (2, "x", 3, "y"))
+    cursor.execute("DELETE FROM t WHERE id IN (?, ?)", (2, 9))
+    assert cursor.execute("SELECT * FROM t WHERE id < ? ORDER BY id LIMIT 5", (9,)).fetchall() == [(1, "bc"), (3, "y")]
+
+
+def test_a_statement_is_described_without_running_it(connect: Callable[..., Any], schema: str) -> None:
+    cursor = connect(schema=schema).cursor()
+    cursor.execute("CREATE SEQUENCE q")
+    described = cursor.describe("SELECT q.NEXTVAL AS n, 'a' AS t")
+    assert [(column.name, column.type_code) for column in described] == [("N", 0), ("T", 2)]
+    assert cursor.execute("SELECT q.NEXTVAL").fetchone() == (1,)

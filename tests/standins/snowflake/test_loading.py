@@ -1,0 +1,138 @@
+"""What COPY INTO remembers of the files that it has loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from snowflake.connector.errors import IntegrityError, ProgrammingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+COPY = "COPY INTO t FROM @stage FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
+NOTHING = ("Copy executed with 0 files processed.",)
+
+
+@pytest.fixture
+def cursor(connect: Callable[..., Any], schema: str, lake: Any) -> Iterator[Any]:
+    """A cursor in a schema with a stage of one file and a table that has loaded it."""
+    cursor = connect(schema=schema).cursor()
+    lake.put(f"{schema}/day=1/a.parquet", pa.table({"id": ["1"]}))
+    cursor.execute(f"CREATE STAGE stage URL = 's3://telecoms-lake/{schema}/'")
+    cursor.execute("CREATE TABLE t (id INT)")
+    assert cursor.execute(COPY).fetchone()[1] == "LOADED"
+    return cursor
+
+
+def count(cursor: Any) -> int:
+    """How many rows are in the table."""
+    return cursor.execute("SELECT COUNT(*) FROM t").fetchone()[0]
+
+
+def test_a_file_is_loaded_once(cursor: Any) -> None:
+    assert cursor.execute(COPY).fetchone() == NOTHING
+    assert count(cursor) == 1
+
+
+def test_a_changed_file_is_loaded_again(cursor: Any, lake: Any, schema: str) -> None:
+    lake.put(f"{schema}/day=1/a.parquet", pa.table({"id": ["2", "3"]}))
+    assert cursor.execute(COPY).fetchone()[3] == 2
+    assert count(cursor) == 3
+
+
+def test_only_new_files_are_listed(cursor: Any, lake: Any, schema: str) -> None:
+    lake.put(f"{schema}/day=2/b.parquet", pa.table({"id": ["4"]}))
+    found = cursor.execute(COPY).fetchall()
+    assert [(row[0], row[3]) for row in found] == [(f"s3://telecoms-lake/{schema}/day=2/b.parquet", 1)]
+
+
+def test_truncate_forgets(cursor: Any) -> None:
+    cursor.execute("TRUNCATE TABLE t")
+    assert cursor.execute(COPY).fetchone()[1] == "LOADED"
+
+
+def test_delete_does_not_forget(cursor: Any) -> None:
+    cursor.execute("DELETE FROM t")
+    assert cursor.execute(COPY).fetchone() == NOTHING
+
+
+def test_creating_what_is_there_does_not_forget(cursor: Any) -> None:
+    cursor.execute("CREATE TABLE IF NOT EXISTS t (id INT)")
+    assert cursor.execute(COPY).fetchone() == NOTHING
+
+
+def test_a_replaced_table_starts_afresh(cursor: Any) -> None:
+    cursor.execute("CREATE OR REPLACE TABLE t (id INT)")
+    assert cursor.execute(COPY).fetchone()[1] == "LOADED"
+
+
+def test_a_rolled_back_load_is_forgotten(cursor: Any, lake: Any, schema: str) -> None:
+    lake.put(f"{schema}/day=2/b.parquet", pa.table({"id": ["4"]}))
+    for statement in ("BEGIN", COPY, "ROLLBACK"):
+        cursor.execute(statement)
+    assert count(cursor) == 1
+    assert cursor.execute(COPY).fetchone()[1] == "LOADED"
+
+
+def test_the_history_goes_with_a_renamed_and_a_swapped_table(cursor: Any) -> None:
+    cursor.execute("CREATE TABLE u LIKE t")
+    cursor.execute("ALTER TABLE t SWAP WITH u")
+    assert cursor.execute(COPY).fetchone()[1] == "LOADED"
+    cursor.execute("ALTER TABLE t RENAME TO v")
+    assert cursor.execute(COPY.replace("INTO t", "INTO v")).fetchone() == NOTHING
+
+
+def test_all_or_nothing(cursor: Any, lake: Any, schema: str) -> None:
+    """A bad file keeps the good ones of its COPY out, and its name is in the message."""
+    lake.put(f"{schema}/day=2/good.parquet", pa.table({"id": ["5"]}))
+    lake.put(f"{schema}/day=3/wrong.parquet", pa.table({"id": ["6", "seven"]}))
+    with pytest.raises(ProgrammingError) as failed:
+        cursor.execute(COPY)
+    assert "Numeric value 'seven' is not recognized" in str(failed.value)
+    assert f"File '{schema}/day=3/wrong.parquet', line 2" in str(failed.value)
+    assert 'column "ID"' in str(failed.value)
+    assert count(cursor) == 1
+
+
+def test_a_required_column_that_the_file_lacks(cursor: Any, lake: Any, schema: str) -> None:
+    cursor.execute("CREATE OR REPLACE TABLE t (id INT, must VARCHAR NOT NULL)")
+    with pytest.raises(IntegrityError, match="NULL result in a non-nullable column 'MUST'") as failed:
+        cursor.execute(COPY)
+    assert "a.parquet" in str(failed.value)
+
+
+def test_files_named_and_loaded_before_are_skipped(cursor: Any) -> None:
+    found = cursor.execute(f"{COPY} FILES = ('day=1/a.parquet')").fetchone()
+    assert (found[1], found[6]) == ("LOAD_SKIPPED", "File was loaded before.")
+
+
+def test_purge_deletes_what_was_loaded(cursor: Any) -> None:
+    cursor.execute(f"{COPY} FORCE = TRUE PURGE = TRUE")
+    assert cursor.execute("LIST @stage").fetchall() == []
+
+
+def test_types_of_parquet(cursor: Any, lake: Any, schema: str) -> None:
+    """Dates, times, decimals, lists and NULL arrive as they are in the file."""
+    import datetime  # noqa: PLC0415
+    from decimal import Decimal  # noqa: PLC0415
+
+    at = datetime.datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=datetime.UTC)
+    table = pa.table(
+        {
+            "d": pa.array([at.date(), None]),
+            "ts": pa.array([at, None], pa.timestamp("us", "UTC")),
+            "n": pa.array([Decimal("1.50"), None], pa.decimal128(10, 2)),
+            "l": pa.array([["a", "b"], None]),
+            "f": pa.array([0.5, None]),
+            "b": pa.array([True, None]),
+        }
+    )
+    lake.put(f"{schema}/types/t.parquet", table)
+    cursor.execute("CREATE TABLE types (d DATE, ts TIMESTAMP_NTZ, n NUMBER(10, 2), l VARIANT, f FLOAT, b BOOLEAN)")
+    cursor.execute(COPY.replace("INTO t", "INTO types").replace("@stage", "@stage/types"))
+    assert cursor.execute("SELECT * FROM types ORDER BY d").fetchall() == [
+        (at.date(), at.replace(tzinfo=None), Decimal("1.50"), '[\n  "a",\n  "b"\n]', 0.5, True),
+        (None,) * 6,
+    ]

@@ -1,0 +1,58 @@
+"""What is there after a restart, and after kill -9."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import standins
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SETUP = (
+    "CREATE SCHEMA raw",
+    "CREATE TABLE t (id VARCHAR, at TIMESTAMP_NTZ)",
+    "INSERT INTO t VALUES ('kept', NULL)",
+    "CREATE STAGE lake URL = 's3://telecoms-lake/kept/' FILE_FORMAT = (FORMAT_NAME = parquet)",
+    "CREATE FILE FORMAT parquet TYPE = PARQUET",
+    "CREATE VIEW v AS SELECT INITCAP(id) AS id FROM t",
+    "COMMENT ON TABLE t IS 'kept'",
+)
+COPY = "COPY INTO t FROM @lake MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
+
+
+@contextmanager
+def running(data: Path, connecting: Callable[..., Any], lake: type) -> Iterator[Any]:
+    """A stand-in over a data directory, its bucket and a cursor in RAW."""
+    with standins.serve(data) as there, connecting(there, schema="RAW") as connection:
+        yield there, lake(there.s3_url), connection.cursor()
+
+
+def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[..., Any], lake: Any, people: Any) -> None:
+    """Tables, views, comments, stages, file formats and load history are there; what was not committed is not."""
+    bucket = type(lake)
+    with running(tmp_path, connecting, bucket) as (there, files, cursor):
+        for statement in SETUP:
+            cursor.execute(statement)
+        files.put("kept/people.parquet", people)
+        assert cursor.execute(COPY).fetchone()[1] == "LOADED"
+        for statement in ("BEGIN", "INSERT INTO t VALUES ('lost', NULL)"):
+            cursor.execute(statement)
+        os.kill(there.pid, signal.SIGKILL)
+    with running(tmp_path, connecting, bucket) as (_, _, cursor):
+        assert cursor.execute("SELECT COUNT(*) FROM t").fetchone() == (4,)
+        assert cursor.execute("SELECT at FROM t WHERE id = 'kept'").fetchone() == (None,)
+        assert cursor.execute("SELECT id FROM v WHERE id = 'Kept'").fetchone() == ("Kept",)
+        assert cursor.execute(COPY).fetchone() == ("Copy executed with 0 files processed.",)
+        assert cursor.execute("SELECT comment FROM INFORMATION_SCHEMA.TABLES WHERE table_name = 'T'").fetchone() == ("kept",)
+        cursor.execute("CREATE DATABASE other")
+        cursor.execute("CREATE TABLE other.public.t AS SELECT 1 AS a")
+    with running(tmp_path, connecting, bucket) as (_, _, cursor):
+        assert cursor.execute("SELECT a FROM other.public.t").fetchone() == (1,)
+        cursor.execute("DROP DATABASE other")
+    with running(tmp_path, connecting, bucket) as (_, _, cursor):
+        assert cursor.execute("SHOW DATABASES LIKE 'other'").fetchall() == []
