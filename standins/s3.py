@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sqlite3
 import tempfile
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 18
 READS = {"GET", "HEAD", "OPTIONS"}
+SERVICES = {"s3", "sts"}  # Airflow's connection test asks STS who it is, at the same endpoint
+SCOPE = re.compile(r"/([a-z0-9-]+)/aws4_request")
 #: What a plain request for an object may carry in its query; anything else is left to moto as it is.
 PLAIN_QUERY = {"x-id", "versionId"}
 #: Sub-resources that moto overlooks: it would make, list or delete the bucket instead.
@@ -134,6 +137,8 @@ class S3:
         if unsupported := UNSUPPORTED.intersection(query):
             why = f"The S3 stand-in does not support {environ['REQUEST_METHOD']} ?{min(unsupported)}"
             raise _Refusal("501 Not Implemented", "NotImplemented", why)
+        if _service(environ) not in SERVICES:
+            raise _Refusal("501 Not Implemented", "NotImplemented", f"The stand-in has no {_service(environ).upper()}.")
         if environ["REQUEST_METHOD"] not in READS:
             return self._write(environ, start_response)
         return self._object(environ, query, start_response) or self._moto(environ, start_response)
@@ -172,8 +177,7 @@ class S3:
         return wanted[-1] if wanted and isinstance(wanted[-1], StoredKey) else None
 
     def _moto(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        # Airflow's connection test asks STS who it is, at the same endpoint.
-        service = "sts" if "/sts/aws4_request" in environ.get("HTTP_AUTHORIZATION", "") else "s3"
+        service = _service(environ)
         with self._lock:
             if service not in self._apps:
                 self._apps[service] = create_backend_app(service)
@@ -222,6 +226,12 @@ class S3:
             file.close()
             return [b""]
         return _blocks(file, first, length)
+
+
+def _service(environ: Environ) -> str:
+    """Name the service that a request was signed for; S3 where it was not signed at all."""
+    signed = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return signed[1] if signed else "s3"
 
 
 def _composite(stored: StoredKey, name: str, value: str) -> str:

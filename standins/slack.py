@@ -5,9 +5,12 @@ Messages are kept as JSON lines, the oldest first.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
+import sys
 import threading
 import time
 import uuid
@@ -60,8 +63,16 @@ class MessageLog:
 
     def append(self, message: dict[str, Any]) -> None:
         """Keep a message; it is in the file when this returns."""
-        with self._lock, self._path.open("a") as file:
-            file.write(json.dumps(message) + "\n")
+        with self._lock, self._path.open("ab", buffering=0) as file:
+            end = file.tell()
+            line = json.dumps(message).encode() + b"\n"
+            try:
+                written = file.write(line)
+                if written != len(line):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:  # half a line would spoil the next one
+                file.truncate(end)
+                raise
 
     def all(self) -> list[dict[str, Any]]:
         """Give every message."""
@@ -111,6 +122,9 @@ class Slack:
         headers = {"x-slack-req-id": uuid.uuid4().hex}
         try:
             return await self._answer(request, headers)
+        except OSError as failure:
+            print(f"error: a Slack message was lost: {failure}", file=sys.stderr)
+            return JSONResponse({"ok": False, "error": "fatal_error"}, headers=headers)
         except SlackError as error:
             answer: dict[str, Any] = {"ok": False, "error": error.error}
             if error.messages:

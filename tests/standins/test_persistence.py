@@ -13,6 +13,7 @@ import httpx
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
 
 import standins as package
 
@@ -162,7 +163,13 @@ def test_a_full_disk_is_told_and_costs_no_object_that_was_there(
         resource.prlimit(connections.pid, resource.RLIMIT_FSIZE, (0, hard))  # not even the index can be written
         with pytest.raises(ClientError, match="InternalError"):
             s3.delete_object(Bucket="full", Key="k")
+        slack = WebClient("xoxb-offline", f"{connections.page_url}/api/")
+        with pytest.raises(SlackApiError, match="fatal_error"):
+            slack.chat_postMessage(channel="#full", text="lost")
         resource.prlimit(connections.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        slack.chat_postMessage(channel="#full", text="kept")
+        messages = httpx.get(f"{connections.page_url}/slack/messages", trust_env=False).json()
+        assert [message["text"] for message in messages] == ["kept"]
         os.kill(connections.pid, signal.SIGKILL)
     with package.serve(tmp_path) as connections:
         s3 = connect_s3(connections)

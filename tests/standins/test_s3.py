@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
@@ -106,6 +108,18 @@ def test_an_unsupported_request_is_refused_by_its_name(s3: Any, bucket: str) -> 
         s3.put_bucket_metrics_configuration(Bucket=bucket, Id="m", MetricsConfiguration={"Id": "m"})
     assert refusal.value.response["Error"]["Code"] == "NotImplemented"
     assert "etrics" in refusal.value.response["Error"]["Message"]
+
+
+def test_sts_says_who_it_is_and_other_services_are_refused(standins: Any) -> None:
+    """Airflow's connection test asks STS at the same endpoint."""
+    keys = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "region_name": "us-east-1"}
+    with contextlib.closing(boto3.client("sts", endpoint_url=standins.s3_url, **keys)) as sts:
+        assert sts.get_caller_identity()["Account"] == "123456789012"
+    with (
+        contextlib.closing(boto3.client("sqs", endpoint_url=standins.s3_url, **keys)) as sqs,
+        pytest.raises(ClientError),
+    ):
+        sqs.list_queues()
 
 
 @pytest.mark.parametrize(("kind", "code"), [("limit", "SlowDown"), ("error", "InternalError")])
