@@ -8,9 +8,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import logging
 import os
 import re
-import sys
 import threading
 import time
 import uuid
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+
+log = logging.getLogger(__name__)
 
 TOKEN = "xoxb-offline"  # noqa: S105  # not a secret: the one word that the stand-in accepts
 SCOPES = "chat:write,chat:write.public"
@@ -66,13 +68,9 @@ class MessageLog:
         with self._lock, self._path.open("ab", buffering=0) as file:
             end = file.tell()
             line = json.dumps(message).encode() + b"\n"
-            try:
-                written = file.write(line)
-                if written != len(line):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            except OSError:  # half a line would spoil the next one
+            if file.write(line) != len(line):  # the disk is full; half a line would spoil the next one
                 file.truncate(end)
-                raise
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def all(self) -> list[dict[str, Any]]:
         """Give every message."""
@@ -123,7 +121,7 @@ class Slack:
         try:
             return await self._answer(request, headers)
         except OSError as failure:
-            print(f"error: a Slack message was lost: {failure}", file=sys.stderr)
+            log.error("a Slack message was lost: %s", failure)  # noqa: TRY400  # the cause says it all
             return JSONResponse({"ok": False, "error": "fatal_error"}, headers=headers)
         except SlackError as error:
             answer: dict[str, Any] = {"ok": False, "error": error.error}
