@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import json
 import logging
+import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -212,23 +213,20 @@ class Server:
         session, text = statement.session, str(asked.get("sqlText", ""))
         with session.busy:
             session.cancelled.clear()
-            if statement.cancelled:
-                raise SnowflakeError("SQL execution canceled", 604, "57014")
             try:
+                if statement.cancelled:
+                    raise SnowflakeError("SQL execution canceled", 604, "57014")
                 wanted = (asked.get("parameters") or {}).get("MULTI_STATEMENT_COUNT")
                 if wanted is not None and int(wanted) != 1:
                     return self._execute_several(statement, text, int(wanted))
                 result = _one(session, text, asked)
             except Exception as error:
                 known = errors.of(error)
-                log.log(
-                    logging.ERROR if known.errno == 603 else logging.INFO,
-                    "%s: %s",
-                    text,
-                    known,
-                    exc_info=known.errno == 603,
-                )  # noqa: PLR2004 -- Snowflake's number
+                if known.errno == errors.INTERNAL:
+                    log.exception("%s", text)
                 raise known from error
+            finally:
+                session.last_seen = time.monotonic()
             result.query_id = statement.query_id
             session.remember(result)
             return _success(result.payload() | _after(session))

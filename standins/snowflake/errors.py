@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+INTERNAL = 603
+"""Snowflake's number for what nobody foresaw."""
+
+
 class SnowflakeError(Exception):
     """An error as Snowflake's clients see it.
 
@@ -212,7 +216,7 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:  # noqa: PLR0911 -- one 
 def internal(message: str) -> SnowflakeError:
     """What nobody foresaw: still an error of the statement, at once."""
     return SnowflakeError(
-        f"SQL execution internal error:\nProcessing aborted by the stand-in: {message[:800]}", 603, "XX000"
+        f"SQL execution internal error:\nProcessing aborted by the stand-in: {message[:800]}", INTERNAL, "XX000"
     )
 
 
@@ -223,7 +227,7 @@ def of(error: Exception) -> SnowflakeError:
     if isinstance(error, sqlglot.errors.ParseError):
         return syntax(error)
     if isinstance(error, snowflake.connector.errors.Error):  # fakesnow speaks in the connector's errors
-        return SnowflakeError(error.raw_msg or str(error), error.errno or 603, error.sqlstate or "XX000")
+        return SnowflakeError(error.raw_msg or str(error), error.errno or INTERNAL, error.sqlstate or "XX000")
     if isinstance(error, duckdb.Error):
         return from_duckdb(error)
     if isinstance(error, NotImplementedError):

@@ -29,7 +29,7 @@ class TableLocks:
     """Which session writes to which table."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._owners: dict[Name, Session] = {}
         self._waits: dict[Session, Name] = {}
 
@@ -58,13 +58,8 @@ class TableLocks:
                         625,
                         "57014",
                     )
-                if owner.gives_way(IDLE_BLOCKER):
-                    self._changed.release()  # rolling back takes the lock itself
-                    try:
-                        owner.roll_back_idle()
-                    finally:
-                        self._changed.acquire()
-                    continue
+                if owner.gives_way(IDLE_BLOCKER) and owner.roll_back_idle():
+                    continue  # it has released the table, from this very thread
                 self._waits[session] = table
                 self._changed.wait(LOOK_AGAIN)
                 self._waits.pop(session, None)

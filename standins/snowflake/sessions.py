@@ -54,7 +54,7 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # fakesnow is unt
         self.values: dict[str, Any] = {}
         self.temporary: dict[Name, str] = {}
         self.temporary_stages: set[Name] = set()
-        self.in_transaction = False
+        self.in_transaction = self.lost_transaction = False
         self.results: OrderedDict[str, Result] = OrderedDict()
         self.query_ids: list[str] = []
         self.busy = threading.RLock()
@@ -127,13 +127,35 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # fakesnow is unt
         """Whether the session sits in a transaction and has not been heard of for so long."""
         return self.in_transaction and time.monotonic() - self.last_seen > idle
 
-    def roll_back_idle(self) -> None:
-        """End the transaction of a session that is not running anything."""
+    def is_busy(self) -> bool:
+        """Whether a statement is running."""
         if self.busy.acquire(blocking=False):
-            try:
-                self.end(commit=False)
-            finally:
-                self.busy.release()
+            self.busy.release()
+            return False
+        return True
+
+    def roll_back_idle(self) -> bool:
+        """End the transaction for the sake of another session; false if a statement is running in it."""
+        if not self.busy.acquire(blocking=False):
+            return False
+        try:
+            self.end(commit=False)
+            self.lost_transaction = True
+        finally:
+            self.busy.release()
+        return True
+
+    def raise_if_lost(self, *, ends: bool) -> None:
+        """Say once that the transaction is gone, lest the rest of it be taken for statements of their own.
+
+        :param ends: whether the statement would end the transaction.
+        :raises SnowflakeError: 000625 after `roll_back_idle`, until the session ends the transaction itself.
+        """
+        if self.lost_transaction:
+            self.lost_transaction = not ends
+            raise SnowflakeError(
+                "The transaction was rolled back: it was idle while another session waited for its tables.", 625, "57014"
+            )
 
     def close(self, retry: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 -- fakesnow's signature
         """Roll back, drop what is the session's own, and go."""
@@ -214,7 +236,7 @@ class Sessions:
         """End the sessions that have not been heard of for long."""
         limit = time.monotonic() - IDLE_SESSION
         with self._lock:
-            stale = [session for session in self._by_token.values() if session.last_seen < limit]
+            stale = [each for each in self._by_token.values() if each.last_seen < limit and not each.is_busy()]
         for session in stale:
             self.end(session)
 

@@ -120,6 +120,9 @@ def _run_rows(session: Session, text: str, statement: exp.Expr, bindings: Bindin
 
 
 def _run(session: Session, text: str, statement: exp.Expr) -> Result:
+    if session.lost_transaction and isinstance(statement, exp.Rollback):
+        session.lost_transaction = False
+    session.raise_if_lost(ends=isinstance(statement, exp.Commit))
     if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback) or commands.is_begin(text):
         return commands.transaction(session, statement)
     handler = _handler(text, statement)

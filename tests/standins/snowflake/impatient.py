@@ -12,10 +12,10 @@ import uvicorn
 
 from standins.snowflake import app, create_app, locks, sessions
 
-locks.IDLE_BLOCKER = 1.0
+locks.IDLE_BLOCKER = 0.5
 app.PATIENCE = 0.5
 app.SWEEP = 0.2
-sessions.IDLE_SESSION = 2.0
+sessions.IDLE_SESSION = 4.0
 
 data, keys, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 uvicorn.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -289,9 +290,10 @@ def test_a_killed_client_blocks_nobody(impatient: Connections, connecting: Calla
             cursor.execute(statement)
         os.kill(os.getpid(), 9)
     """
+    environment = os.environ | {"REQUESTS_CA_BUNDLE": str(impatient.ca_bundle)}
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, check=False)
+    assert killed.returncode == -9
     with connecting(impatient, schema="PUBLIC") as connection:
-        killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
-        assert killed.returncode == -9
         run(connection, "INSERT INTO t VALUES (2)")
         assert run(connection, "SELECT * FROM t") == [(2,)]
 
@@ -307,3 +309,14 @@ def test_a_silent_session_ends(impatient: Connections, connecting: Callable[...,
             assert time.monotonic() < deadline, "the silent session is still there"
             time.sleep(0.1)
     assert post(impatient, "/session/heartbeat", {}, token)["code"] == "390111"
+
+
+def test_a_transaction_that_gave_way_says_so(impatient: Connections, connecting: Callable[..., Any]) -> None:
+    """Its later statements are refused until it is ended, so that half of it is never committed."""
+    with connecting(impatient, schema="PUBLIC") as idle, connecting(impatient, schema="PUBLIC") as waiting:
+        run(idle, "CREATE OR REPLACE TABLE u (a INT)", "BEGIN", "INSERT INTO u VALUES (1)")
+        run(waiting, "INSERT INTO u VALUES (2)")
+        for statement in ("INSERT INTO u VALUES (3)", "COMMIT"):
+            with pytest.raises(ProgrammingError, match=r"000625 .*was rolled back"):
+                run(idle, statement)
+        assert run(idle, "SELECT * FROM u") == [(2,)]
