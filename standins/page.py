@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import mimetypes
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from standins.slack import MessageLog
 
 TEMPLATES = Path(__file__).parent / "templates"
+SHOWN_PARQUET_ROWS = 50
 SHOWN_OBJECTS, SHOWN_ROWS, SHOWN_MESSAGES, SHOWN_CELL = 100, 8, 50, 80
 TEXT_SUFFIXES = {".csv", ".json", ".jsonl", ".log", ".md", ".sql", ".txt", ".xml", ".yaml", ".yml"}
 HEADERS = {
@@ -86,6 +88,9 @@ class Page:
         stored = self.s3.find(bucket, key)
         if stored is None:
             return PlainTextResponse("There is no such object.\n", status_code=404)
+        if key.endswith(".parquet") and "download" not in request.query_params:
+            with contextlib.suppress(ValueError, OSError):  # pyarrow's: it is no Parquet, so it can only be downloaded
+                return _parquet(bucket, key, stored.path)
         text = Path(key).suffix.lower() in TEXT_SUFFIXES
         kind = "text/plain; charset=utf-8" if text else mimetypes.guess_type(key)[0] or "application/octet-stream"
         return FileResponse(
@@ -95,6 +100,19 @@ class Page:
             content_disposition_type="inline" if text else "attachment",
             headers=HEADERS | {"Content-Security-Policy": "sandbox; default-src 'none'"},
         )
+
+
+def _parquet(bucket: str, key: str, path: Path) -> Response:
+    import pyarrow.parquet  # noqa: PLC0415  # most visitors never open one
+
+    with pyarrow.parquet.ParquetFile(path) as file:
+        batch = next(file.iter_batches(SHOWN_PARQUET_ROWS), None)
+        rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True)) if batch else []
+        columns, row_count = file.schema_arrow.names, file.metadata.num_rows
+    html = _TEMPLATES.get_template("parquet.html").render(
+        bucket=bucket, key=key, columns=columns, rows=rows, row_count=row_count
+    )
+    return HTMLResponse(html, headers=HEADERS)
 
 
 def _marts_first(table: Any) -> tuple[bool, str, str, str]:

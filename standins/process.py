@@ -100,7 +100,8 @@ class _Standins:
                 "see the lines above",
                 f"free disk space in {self.options.data}",
             )
-        (self.options.data / "seeded").touch()
+        if seeding:
+            (self.options.data / "seeded").touch()
         memory.settle()
         self._ready = True
         _announce(self.options.data / "address.json", self.ports)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import httpx
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from snowflake import connector
 
 if TYPE_CHECKING:
@@ -113,6 +116,16 @@ def test_an_object_opens_as_text_or_is_saved_and_never_runs(
     assert answer.headers["Content-Disposition"].startswith(opens[1])
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+
+
+def test_a_parquet_file_shows_its_rows(page: httpx.Client, s3: Any, bucket: str) -> None:
+    file = io.BytesIO()
+    parquet.write_table(pa.table({"id": ["1", SCRIPT], "n": [None, 2]}), file)
+    s3.put_object(Bucket=bucket, Key="shown.parquet", Body=file.getvalue())
+    answer = page.get(f"/objects/{bucket}/shown.parquet")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert f'<td>1</td><td class="null">NULL</td></tr>\n    <tr><td>{ESCAPED}</td><td>2</td>' in answer.text
+    assert page.get(f"/objects/{bucket}/shown.parquet?download").content == file.getvalue()
 
 
 @pytest.mark.parametrize(
