@@ -30,8 +30,8 @@ class AirflowApi:
         self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
     def get(self, path: str, **params: Any) -> Any:
-        """`GET /api/v2{path}` as JSON."""
-        return self._call("GET", path, params=params).json()
+        """`GET /api/v2{path}` as JSON; the query stands in the path or in `params`."""
+        return self._call("GET", path, params=params or None).json()
 
     def pages(self, path: str, key: str, **params: Any) -> list[dict[str, Any]]:
         """Every item under `key` of a paged listing."""
