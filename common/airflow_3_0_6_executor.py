@@ -71,6 +71,7 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
     def start(self) -> None:
         """Load what tasks share, and listen to the database."""
         self._workers: dict[TaskInstanceKey, multiprocessing.Process] = {}
+        self._started = 0
         for module in SHARED_MODULES:
             importlib.import_module(module)
         _client()
@@ -90,12 +91,13 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
             worker = multiprocessing.Process(target=_run_one, args=(workload,), name=f"worker-{workload.ti.id}")
             worker.start()
             self._workers[key] = worker
+            self._started += 1
 
     def heartbeat(self) -> None:
         """Start what is queued, note what has ended, then sleep in the scheduler's stead until there is news."""
-        busy = bool(self.queued_tasks)
+        started = self._started
         super().heartbeat()
-        if not busy and not self.event_buffer:
+        if self._started == started and not self.event_buffer:
             self._bell.sleep([worker.sentinel for worker in self._workers.values()])
             self.sync()
 

@@ -1,9 +1,11 @@
-"""DAGs that the benchmarks run: one with tasks that hold, one with many short tasks, and an asset's two ends."""
+"""DAGs that the benchmarks run: tasks that hold, many short tasks, and both ends of an asset."""
 
 from __future__ import annotations
 
+import random
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow.sdk import Asset, dag, task
 
@@ -13,33 +15,37 @@ START = datetime(2025, 1, 1, tzinfo=UTC)
 
 @dag(start_date=START, schedule=None)
 def bench_wide() -> None:
-    """Eight tasks that hold until they are told to end."""
+    """Eight tasks that run at the same time."""
 
     @task
     def hold(seconds: int) -> None:
         time.sleep(seconds)
 
-    hold.expand(seconds=[60] * 8)
+    hold.expand(seconds=[40] * 8)
 
 
 @dag(start_date=START, schedule=None)
 def bench_many() -> None:
-    """Eighty short tasks."""
+    """Short tasks, as many as the run's conf says."""
+
+    @task
+    def numbers(dag_run: Any = None) -> list[int]:
+        return list(range(dag_run.conf["tasks"]))
 
     @task
     def touch(number: int) -> int:
         return number
 
-    touch.expand(number=list(range(80)))
+    touch.expand(number=numbers())
 
 
 @dag(start_date=START, schedule=None)
 def bench_producer() -> None:
-    """Announce the asset."""
+    """Announce the asset at any moment of the scheduler's second."""
 
     @task(outlets=[BENCH])
     def produce() -> None:
-        time.sleep(0.1)
+        time.sleep(random.uniform(0.1, 1.1))  # noqa: S311 not for secrets
 
     produce()
 

@@ -1,0 +1,80 @@
+"""Weigh the workbench beside stock settings: idle, with eight tasks running, after many tasks.
+
+The proportional set size (PSS) of PostgreSQL and of the four components with all their children: a page that
+processes share is counted once. Stock settings are Airflow 3.0.6's own, without the example DAGs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from stack import Stack, running, table, take_precedence, until
+
+SETTLE = 15
+
+
+def main() -> None:
+    """Measure both and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=80, help="how many short tasks to run (80)")
+    parser.add_argument("--only", choices=["ours", "stock"], help="leave the other out")
+    args = parser.parse_args()
+    take_precedence()
+    kinds = [args.only] if args.only else ["ours", "stock"]
+    results = {kind: measure(kind, args.tasks) for kind in kinds}
+    rows = {name: (results.get("ours", {}).get(name, 0), results.get("stock", {}).get(name, 0)) for name in ORDER}
+    table("MiB of memory (PSS)" + ", CPU", rows, 1)
+
+
+ORDER = (
+    "idle",
+    "idle with the stand-ins",
+    "8 tasks running",
+    "after many tasks",
+    "after many tasks, above idle",
+    "idle CPU, percent of a core",
+    "CPU seconds of the many tasks",
+)
+
+
+def measure(kind: str, tasks: int) -> dict[str, float]:
+    """Run one sort through everything."""
+    found: dict[str, float] = {}
+    with running(kind) as stack:
+        stack.unpause("bench_wide", "bench_many")
+        time.sleep(SETTLE)
+        found["idle"] = weigh(stack, f"{kind}: idle")
+        began, cpu = time.monotonic(), stack.cpu_seconds()
+        time.sleep(20)
+        found["idle CPU, percent of a core"] = 100 * (stack.cpu_seconds() - cpu) / (time.monotonic() - began)
+        run = stack.trigger("bench_wide")
+        until(lambda: stack.running_tasks() == 8, "eight tasks", 120, every=0.5)
+        time.sleep(10)
+        found["8 tasks running"] = weigh(stack, f"{kind}: 8 tasks running")
+        until(lambda: stack.succeeded(run), "the end of the eight", 180, every=0.5)
+        cpu = stack.cpu_seconds()
+        run = stack.trigger("bench_many", tasks=tasks)
+        until(lambda: stack.succeeded(run), f"{tasks} tasks", 600, every=0.5)
+        time.sleep(SETTLE)
+        found["CPU seconds of the many tasks"] = stack.cpu_seconds() - cpu
+        found["after many tasks"] = weigh(stack, f"{kind}: after {tasks} tasks")
+        found["after many tasks, above idle"] = found["after many tasks"] - found["idle"]
+        stack.start_standins()
+        time.sleep(SETTLE)
+        standins = stack.memory()["standins"]
+        print(f"stand-ins {standins:.0f}")
+        found["idle with the stand-ins"] = found["idle"] + standins
+    return found
+
+
+def weigh(stack: Stack, what: str) -> float:
+    """Print the parts and give the sum."""
+    parts = stack.memory()
+    total = sum(parts.values())
+    print(f"{what}: {total:.0f} MiB = " + ", ".join(f"{name} {mib:.0f}" for name, mib in parts.items()), flush=True)
+    return total
+
+
+if __name__ == "__main__":
+    main()
