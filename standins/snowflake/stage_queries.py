@@ -53,6 +53,18 @@ def opened(session: Session, statement: exp.Expr) -> Iterator[None]:
         yield
 
 
+def _use_columns(query: exp.Expr, columns: set[str]) -> None:
+    """Read `$1:name::TYPE` from Parquet's own column: by way of JSON it would take ten times as long."""
+    for path in list(query.find_all(exp.JSONExtract)):
+        parts = path.expression.expressions if isinstance(path.expression, exp.JSONPath) else []
+        whole = path.this.this if isinstance(path.this, exp.Column) else path.this
+        if not (isinstance(whole, exp.Parameter) and whole.name == "1" and isinstance(path.parent, exp.Cast)):
+            continue
+        if len(parts) == 2 and isinstance(parts[1], exp.JSONPathKey):  # noqa: PLR2004 -- the root and one key
+            key = str(parts[1].this)
+            path.replace(exp.column(exp.to_identifier(key, quoted=True)) if key in columns else exp.Null())
+
+
 @contextlib.contextmanager
 def view(
     session: Session, table: exp.Table, files: list[LocalFile], options: dict[str, Any], dollars: int
@@ -65,6 +77,9 @@ def view(
     table.set("this", exp.to_identifier(name, quoted=True))
     table.set("format", None)
     table.set("pattern", None)
+    if options["TYPE"] == "PARQUET":
+        described = session.duck.execute(f"DESCRIBE {quoted(name)}").fetchall()
+        _use_columns(query, {row[0] for row in described})
     for dollar in list(query.find_all(exp.Parameter)):
         if dollar.name.isdigit():
             column = exp.to_identifier(f"${dollar.name}", quoted=True)

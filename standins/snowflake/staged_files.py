@@ -127,7 +127,7 @@ def relation(duck: duckdb.DuckDBPyConnection, files: list[LocalFile], options: d
             values = ", ".join(f"c{at} AS {quoted(f'${at}')}" for at in range(1, wide + 1))
         else:
             source = reader(file, options)
-            values = f'{"json" if options["TYPE"] == "JSON" else "to_json(t)"} AS "$1"'
+            values = 'json AS "$1"' if options["TYPE"] == "JSON" else 'to_json(t) AS "$1", t.*'
         parts.append(
             f'SELECT {values}, {literal(file.shown)} AS "METADATA$FILENAME", '
             f'row_number() OVER () AS "METADATA$FILE_ROW_NUMBER" FROM {source} AS t'
