@@ -39,8 +39,9 @@ PUBLISH_WITHIN = timedelta(hours=12)
 _MISSING = 2003
 #: Snowflake's numbers for errors of the data; all others are of the statement or the service.
 _BAD_FILE = range(100_000, 101_000)
-#: Login and network policy refusals; 250001 is the connector's own, also for a server that does not answer.
-_REFUSED_LOGIN = {250001, 390100, 390101, 390102, 390144, 390189, 390201, 390422, 394304}
+#: Login and network policy refusals, and a database that is not there for the role. 250001 is the connector's own,
+#: also for a server that does not answer.
+_REFUSED_LOGIN = {90105, 250001, 390100, 390101, 390102, 390144, 390189, 390201, 390422, 394304}
 
 
 class Load(TypedDict):

@@ -31,6 +31,13 @@ logging_level = WARNING
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whatever starts these stand-ins."""
+    for item in items:
+        if "pipeline_standins" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.standins)
+
+
 @dataclass(frozen=True)
 class Place:
     """A lake, a warehouse and sources of one test's own, behind the connections in the environment."""
@@ -71,7 +78,8 @@ def make_place(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Calla
     """Point this process's connections at a fresh lake and a fresh warehouse."""
 
     def make(*, sample: bool = False) -> Place:
-        import boto3  # noqa: PLC0415
+        import boto3  # noqa: PLC0415  # these two are slow to import
+        from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook  # noqa: PLC0415
 
         name = f"t{uuid.uuid4().hex[:12]}"
         env = pipeline_standins.env()
@@ -90,6 +98,9 @@ def make_place(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Calla
         if not sample:
             env["TELECOMS_SOURCE_BUCKET"] = f"{name}-source"
             s3.create_bucket(Bucket=env["TELECOMS_SOURCE_BUCKET"])
+        for variable, value in pipeline_standins.env().items():
+            monkeypatch.setenv(variable, value)
+        SnowflakeHook("snowflake_default").run(f"CREATE DATABASE {name}")
         for variable, value in env.items():
             monkeypatch.setenv(variable, value)
         sheets = pipeline_standins.data / "sheets"

@@ -1,0 +1,329 @@
+"""Loading exactly once: each guarantee, and what tries to break it."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from common import warehouse
+from common.datasets import AGENTS, CALL_LOGS
+from common.errors import AccessRefusedError, BadDataError, StatementRefusedError
+from common.ingest import ingest_cells
+from common.warehouse import Load, Staged, Warehouse
+
+if TYPE_CHECKING:
+    from tests.conftest import Place
+
+ROOT = Path(__file__).resolve().parents[2]
+SQL = ROOT / "dags" / "telecoms" / "sql"
+START = datetime(2025, 11, 23, 12, tzinfo=UTC)
+DAY = "2025-11-20"
+
+
+def event(extra: dict[str, Any] | None, minute: int = 0) -> Any:
+    return SimpleNamespace(extra=extra, timestamp=START + timedelta(minutes=minute))
+
+
+class Loading:
+    """A lake and a warehouse, and the events that ingest would have emitted."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.warehouse = Warehouse(SQL)
+        self.events: dict[str, list[Any]] = {"call_logs": [], "agents": []}
+        self.waves: set[str] = set()
+
+    def announce(self, partition: str, *calls: str, minute: int = 0) -> None:
+        """Ingest a day with these calls."""
+        cells = [list(CALL_LOGS.columns), *([call, *[""] * (len(CALL_LOGS.columns) - 1)] for call in calls)]
+        extra = ingest_cells(self.place.s3, CALL_LOGS, partition, cells, file="calls.csv", lake_bucket=self.place.lake)
+        self.events["call_logs"].append(event(dict(extra), minute))
+
+    def announce_object(self, partition: str, content: bytes, rows: int = 1, minute: int = 0) -> None:
+        """Announce an object that ingest would not have written."""
+        key = CALL_LOGS.lake_key(partition)
+        etag = self.place.s3.put_object(Bucket=self.place.lake, Key=key, Body=content)["ETag"].strip('"')
+        extra = {"partition": partition, "key": key, "rows": rows, "etag": etag}
+        self.events["call_logs"].append(event(extra, minute))
+
+    def plan(self, **kwargs: Any) -> list[Load]:
+        """What `plan` finds."""
+        return self.warehouse.to_load(self.events, self.waves, **kwargs)
+
+    def stage(self, load: Load) -> Staged:
+        """One mapped task."""
+        return self.warehouse.stage(self.place.s3, load)
+
+    def publish(self, *staged: Staged) -> None:
+        """Publish, and emit the event."""
+        wave = self.warehouse.publish(staged)
+        assert wave is not None
+        self.waves.add(wave["wave"])
+
+    def load(self) -> list[str]:
+        """Do what a run of the DAG does; give the partitions that it loaded."""
+        loads = self.plan()
+        if loads:
+            self.publish(*map(self.stage, loads))
+        return sorted(load["partition"] for load in loads)
+
+    def visible(self) -> list[str]:
+        """Calls that readers see."""
+        return [call for (call,) in self.place.query("SELECT call_id FROM RAW.CALL_LOGS_CURRENT ORDER BY call_id")]
+
+
+@pytest.fixture
+def loading(place: Place) -> Loading:
+    return Loading(place)
+
+
+def test_everything_announced_is_loaded_however_many_events_came_at_once(loading: Loading) -> None:
+    loading.announce("2025-11-20", "a", "b")
+    loading.announce("2025-11-21", "c", minute=1)
+    loading.announce("2025-11-22", "d", minute=1)
+    assert loading.load() == ["2025-11-20", "2025-11-21", "2025-11-22"]
+    assert loading.visible() == ["a", "b", "c", "d"]
+
+
+def test_what_is_loaded_is_not_loaded_again(loading: Loading) -> None:
+    loading.announce(DAY, "a")
+    loading.load()
+    assert loading.load() == []
+    assert loading.place.query("SELECT COUNT(*) FROM RAW.CALL_LOGS") == [(1,)]
+
+
+def test_a_partition_that_is_announced_anew_replaces_its_rows(loading: Loading) -> None:
+    loading.announce(DAY, "a", "b")
+    loading.load()
+    loading.announce(DAY, "b", "c", minute=1)
+    assert loading.load() == [DAY]
+    assert loading.visible() == ["b", "c"]
+
+
+def test_events_that_name_no_partition_are_left_out(loading: Loading) -> None:
+    loading.events["call_logs"] += [event(None), event({}), event({"from": "the UI"})]
+    assert loading.plan() == []
+
+
+def test_rows_that_are_staged_are_invisible_until_they_are_published_all_at_once(loading: Loading) -> None:
+    loading.announce("2025-11-20", "a")
+    loading.announce("2025-11-21", "b")
+    staged = [loading.stage(load) for load in loading.plan()]
+    assert loading.visible() == []
+    loading.publish(*staged)
+    assert loading.visible() == ["a", "b"]
+
+
+@pytest.mark.parametrize("statement", ["COPY INTO", "INSERT INTO RAW.LOAD_LEDGER"])
+def test_a_load_that_is_killed_after_a_statement_is_made_good_by_the_next(loading: Loading, statement: str) -> None:
+    loading.announce("2025-11-20", "a", "b")
+    loading.announce("2025-11-21", "c")
+    code = f"""
+        import json, os, sys
+        from pathlib import Path
+        from types import SimpleNamespace
+        from datetime import datetime
+        from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
+        from common.pipeline import _s3
+        from common.warehouse import Warehouse
+        class Hook(SnowflakeHook):
+            def _run_command(self, cursor, sql, parameters):
+                super()._run_command(cursor, sql, parameters)
+                if {statement!r} in sql: os._exit(9)
+        events = [SimpleNamespace(extra=e, timestamp=datetime.fromisoformat(t)) for e, t in json.loads(sys.argv[1])]
+        warehouse = Warehouse(Path({str(SQL)!r}), Hook("snowflake_default"))
+        loads = warehouse.to_load({{"call_logs": events}}, set())
+        warehouse.publish([warehouse.stage(_s3(), load) for load in loads])
+    """
+    told = json.dumps([(each.extra, each.timestamp.isoformat()) for each in loading.events["call_logs"]])
+    killed = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), told],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=False,
+    )
+    assert killed.returncode == 9, killed.stderr.decode()
+    # Where the publication was committed and no event told of it, its partitions are loaded, and told, once more.
+    assert loading.load() == ["2025-11-20", "2025-11-21"]
+    assert loading.visible() == ["a", "b", "c"]
+    assert loading.load() == []
+
+
+def test_loads_that_run_at_the_same_time_leave_the_rows_once(loading: Loading) -> None:
+    loading.announce("2025-11-20", "a", "b")
+    loading.announce("2025-11-21", "c")
+    loads = loading.plan()
+    with ThreadPoolExecutor(4) as threads:
+        runs = [threads.submit(lambda: loading.publish(*map(loading.stage, loads))) for _ in range(4)]
+        for run in runs:
+            run.result()
+    assert loading.visible() == ["a", "b", "c"]
+
+
+def test_a_repeated_publication_changes_nothing(loading: Loading) -> None:
+    loading.announce(DAY, "a")
+    staged = [loading.stage(load) for load in loading.plan()]
+    loading.publish(*staged)
+    loading.publish(*staged)
+    assert loading.visible() == ["a"]
+
+
+def test_an_older_announcement_never_replaces_a_newer(loading: Loading) -> None:
+    loading.announce(DAY, "old")
+    (old,) = (loading.stage(load) for load in loading.plan())
+    loading.announce(DAY, "new", minute=1)
+    loading.load()
+    loading.publish(old)  # a cleared run, or one that hung
+    assert loading.visible() == ["new"]
+    assert loading.load() == []
+
+
+def test_an_object_that_was_replaced_after_its_announcement_is_recorded_as_what_it_is(loading: Loading) -> None:
+    loading.announce(DAY, "a")
+    first = loading.events["call_logs"][0]
+    loading.announce(DAY, "b", "c", minute=1)
+    second = loading.events["call_logs"].pop()
+    loading.load()
+    assert loading.visible() == ["b", "c"]
+    assert first.extra["etag"] != second.extra["etag"]
+    loading.events["call_logs"].append(second)
+    assert loading.load() == []  # the later event tells of what is loaded
+
+
+def test_an_attempt_that_waited_too_long_is_not_published(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    loading.announce(DAY, "a")
+    staged = [loading.stage(load) for load in loading.plan()]
+    monkeypatch.setattr(warehouse, "PUBLISH_WITHIN", timedelta(0))
+    assert loading.warehouse.publish(staged) is None
+
+
+def test_tidying_keeps_what_is_current_and_what_was_current_within_a_day(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for minute, call in enumerate(["first", "second", "third"]):
+        loading.announce(DAY, call, minute=minute)
+        loading.load()
+    loading.announce(DAY, "never published", minute=9)
+    for load in loading.plan():
+        loading.stage(load)
+    loading.warehouse.tidy()
+    stored = "SELECT COUNT(*) FROM RAW.CALL_LOGS"
+    assert loading.place.query(stored) == [(4,)]
+    monkeypatch.setattr(warehouse, "KEEP", timedelta(0))
+    loading.warehouse.tidy()
+    assert loading.place.query(stored) == [(1,)]
+    assert loading.visible() == ["third"]
+
+
+def parquet(**columns: list[Any]) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def torn(content: bytes) -> bytes:
+    """Break the pages and leave the footer as it is."""
+    middle = len(content) // 3
+    return content[:4] + b"\xff" * (middle - 4) + content[middle:]
+
+
+GOOD = {column: ["x"] * 100 for column in CALL_LOGS.columns} | {"_row": [*range(100)], "_ingested_at": [START] * 100}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"call_id,customer_id\n1,2\n", "is not Parquet"),
+        (parquet(**GOOD)[:-50], "is not Parquet"),
+        (parquet(call_id=["a"], agent=["b"]), "column customer_id: customer_id, complaint_category, agent_id"),
+        (parquet(**{name: cells[:0] for name, cells in GOOD.items()}), "has no rows"),
+        (parquet(**{name: cells[:7] for name, cells in GOOD.items()}), "has 7 rows and not 100 as announced"),
+        (torn(parquet(**GOOD)), "call_logs.parquet"),
+    ],
+)
+def test_a_bad_file_fails_its_own_partition_by_name_and_the_others_go_on(
+    loading: Loading, content: bytes, message: str
+) -> None:
+    loading.announce("2025-11-21", "good")
+    loading.announce_object(DAY, content, rows=100)
+    staged, errors = [], []
+    for load in loading.plan():
+        try:
+            staged.append(loading.stage(load))
+        except BadDataError as error:
+            errors.append(str(error))
+    loading.publish(*staged)
+    (error,) = errors
+    assert error.startswith("raw/call_logs/2025/11/20/call_logs.parquet")
+    assert message in error
+    assert loading.visible() == ["good"]
+    assert loading.place.query("SELECT DISTINCT _partition FROM RAW.CALL_LOGS") == [("2025-11-21",)]
+
+
+def test_a_bad_file_is_tried_again_once_it_is_announced_anew_or_a_person_asks(loading: Loading) -> None:
+    loading.announce_object(DAY, b"not Parquet")
+    (load,) = loading.plan()
+    with pytest.raises(BadDataError):
+        loading.stage(load)
+    assert loading.plan() == []
+    assert loading.plan(retry_rejected=True) == [load]
+    loading.announce(DAY, "mended", minute=1)
+    assert loading.load() == [DAY]
+    assert loading.visible() == ["mended"]
+
+
+def test_an_object_that_is_gone_is_named(loading: Loading) -> None:
+    loading.announce(DAY, "a")
+    (load,) = loading.plan()
+    loading.place.s3.delete_object(Bucket=loading.place.lake, Key=load["key"])
+    with pytest.raises(BadDataError, match=r"call_logs.parquet: is not in the bucket"):
+        loading.stage(load)
+
+
+def test_a_refused_login_is_one_clear_message_without_the_password(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = json.loads(loading.place.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    connection["password"] = "wrong-and-secret"
+    monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
+    loading.announce(DAY, "a")
+    with pytest.raises(AccessRefusedError) as refused:
+        loading.plan()
+    assert "Incorrect username or password" in str(refused.value)
+    assert "AIRFLOW_CONN_SNOWFLAKE_DEFAULT" in str(refused.value)
+    assert "wrong-and-secret" not in str(refused.value)
+
+
+def test_a_statement_with_a_mistake_is_told_as_such(loading: Loading, tmp_path: Path) -> None:
+    (tmp_path / "loaded.sql").write_text("SELECT no_such_column FROM (SELECT 1 AS a) AS t")
+    loading.announce(DAY, "a")
+    with pytest.raises(StatementRefusedError, match=r"(?i)no_such_column"):
+        Warehouse(tmp_path).to_load(loading.events, set())
+
+
+def test_only_plain_names_become_part_of_a_statement(tmp_path: Path) -> None:
+    (tmp_path / "x.sql").write_text("USE {{ name | identifier }}")
+    assert warehouse.render(tmp_path / "x.sql", {"name": "AGENTS"}) == "USE AGENTS"
+    with pytest.raises(ValueError, match="not an identifier"):
+        warehouse.render(tmp_path / "x.sql", {"name": "a; DROP TABLE b"})
+
+
+def test_a_storage_integration_is_named_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"dataset": AGENTS}
+    assert "STORAGE_INTEGRATION" not in warehouse.render(SQL / "setup.sql", values)
+    monkeypatch.setenv("TELECOMS_STORAGE_INTEGRATION", "S3_RAW")
+    assert "STORAGE_INTEGRATION = S3_RAW" in warehouse.render(SQL / "setup.sql", values)
