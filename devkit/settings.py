@@ -32,8 +32,11 @@ UI_USER = "admin"
 CONNECTION = "AIRFLOW_CONN_"
 #: variable -> default, or the offset from the stand-ins' first port.
 PORTS = {"AIRFLOW_PORT": 8080, "STANDINS_PORT": 8090, "STANDINS_S3_PORT": 1, "STANDINS_SNOWFLAKE_PORT": 2}
-#: Another Python's settings would reach into this one.
-FOREIGN = frozenset({"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "VIRTUAL_ENV", "AIRFLOW_CONFIG"})
+#: Another Python's settings would reach into this one; without bytecode every start would compile all of Airflow.
+FOREIGN = frozenset(
+    {"PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTHONDONTWRITEBYTECODE"}
+    | {"VIRTUAL_ENV", "AIRFLOW_CONFIG"}
+)
 #: Set by `./dev shell`: what it exported is no wish of the user's.
 SHELL_MARK = "WORKBENCH_SHELL"
 #: A socket's path may have 107 bytes, and supervisor appends a dot and a pid to its own.

@@ -7,10 +7,12 @@ A session's number is not given to another process while one member lives.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +22,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport
 
 from devkit import postgres, services
 from devkit.errors import UserError
@@ -96,17 +97,20 @@ class Supervisor:
         """Which process leads, or led, the session."""
         return self.settings.run / "supervisor.json"
 
-    @property
-    def rpc(self) -> Any:
-        """Its remote methods."""
-        transport = SupervisorTransport(None, None, f"unix://{self.socket}")
-        return xmlrpc.client.ServerProxy("http://127.0.0.1", transport=transport).supervisor
+    def call(self, method: str, *arguments: object) -> Any:
+        """Call one of its remote methods.
+
+        :raises OSError: where it does not run.
+        :raises xmlrpc.client.Error: where it refuses.
+        """
+        with xmlrpc.client.ServerProxy("http://supervisor", transport=_UnixTransport(self.socket)) as server:
+            return getattr(server.supervisor, method)(*arguments)
 
     def running(self) -> bool:
         """Say whether it answers."""
         try:
-            return bool(self.rpc.getState()["statename"] == "RUNNING")
-        except (OSError, xmlrpc.client.Error):
+            return bool(self.call("getState")["statename"] == "RUNNING")
+        except (OSError, xmlrpc.client.Error, http.client.HTTPException):
             return False
 
     def up_to_date(self) -> bool:
@@ -116,8 +120,8 @@ class Supervisor:
     def processes(self) -> dict[str, dict[str, Any]]:
         """Give supervisor's view of each service; empty where it does not run."""
         try:
-            return {info["name"]: info for info in self.rpc.getAllProcessInfo()}
-        except (OSError, xmlrpc.client.Error):
+            return {info["name"]: info for info in self.call("getAllProcessInfo")}
+        except (OSError, xmlrpc.client.Error, http.client.HTTPException):
             return {}
 
     def start(self) -> None:
@@ -147,14 +151,14 @@ class Supervisor:
     def start_service(self, name: str) -> None:
         """Ask for a service; whether it becomes healthy is seen later."""
         with suppress(xmlrpc.client.Fault):  # it runs already
-            self.rpc.startProcess(name, False)
+            self.call("startProcess", name, False)
 
     def stop(self) -> None:
         """Stop everything: Airflow, then what it stands on, then supervisord, then whatever is left."""
         for wave in (services.COMPONENTS, (services.INIT, services.STANDINS, services.POSTGRES)):
             self._stop_services(wave)
-        with suppress(OSError, xmlrpc.client.Error):
-            self.rpc.shutdown()
+        with suppress(OSError, xmlrpc.client.Error, http.client.HTTPException):
+            self.call("shutdown")
         if leader := self._leader():
             psutil.wait_procs([leader], timeout=PATIENCE)
         self.end_leftovers()
@@ -166,10 +170,10 @@ class Supervisor:
         try:
             for name in names:
                 with suppress(xmlrpc.client.Fault):  # it does not run
-                    self.rpc.stopProcess(name, False)
+                    self.call("stopProcess", name, False)
             while waiting & {name for name, info in self.processes().items() if info["pid"]}:
                 time.sleep(0.05)
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return  # supervisord is gone; what it left is ended below
 
     def end_leftovers(self) -> None:
@@ -238,6 +242,33 @@ class Supervisor:
                 backups=LOG_BACKUPS,
             )
         return text
+
+
+class _UnixTransport(xmlrpc.client.Transport):
+    """XML-RPC over a unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: object) -> _UnixConnection:  # noqa: ARG002 the address is the path
+        """Give one connection a call: the server is another one after a restart."""
+        return _UnixConnection(self._path)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("supervisor", timeout=PATIENCE)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        try:
+            self.sock.connect(str(self._path))
+        except OSError:
+            self.close()
+            raise
 
 
 def make_socket_folder(settings: Settings) -> None:

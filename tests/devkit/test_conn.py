@@ -1,0 +1,74 @@
+"""Connections are shown without anything that could be a secret."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+
+from devkit import conn
+from devkit.settings import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from devkit.settings import Settings
+
+SECRETS = ("sesame-open", "AKIASECRET", "-----BEGIN KEY-----")
+SNOWFLAKE = json.dumps(
+    {
+        "conn_type": "snowflake",
+        "login": "me",
+        "password": SECRETS[0],
+        "extra": {"account": "my-org", "private_key_content": SECRETS[2], "nested": {"token": SECRETS[1]}},
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("value", "where"),
+    [
+        (SNOWFLAKE, "my-org"),
+        ('{"conn_type": "aws", "extra": "{\\"endpoint_url\\": \\"http://u:sesame-open@host:1/x\\"}"}', "http://host:1"),
+        ('{"conn_type": "aws", "extra": {"region_name": "eu-west-1"}}', "eu-west-1"),
+        ('{"conn_type": "slack", "password": "sesame-open"}', "the vendor's own address"),
+        ('{"conn_type": "snowflake", "extra": {"host": "127.0.0.1", "port": 8092}}', "127.0.0.1:8092"),
+        ("postgresql://me:sesame-open@host:5432/db", "host"),
+    ],
+)
+def test_the_list_says_where_a_connection_goes_and_holds_no_secret(value: str, where: str) -> None:
+    shown = conn.show(Connection("mine", value, is_standin=False))
+    assert shown.where == where
+    assert not [secret for secret in SECRETS if secret in str(vars(shown))]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_an_answer_that_repeats_a_secret_is_redacted(secret: str) -> None:
+    assert conn.redact(f"250001: {secret} is wrong, my-org said", SNOWFLAKE) == "250001: *** is wrong, my-org said"
+
+
+def test_a_uris_password_is_redacted() -> None:
+    assert conn.redact("no to sesame-open", "postgresql://me:sesame-open@host/db") == "no to ***"
+
+
+def test_a_failed_test_fails_the_command_and_an_untested_one_does_not() -> None:
+    untested = conn.Shown("a", "aws", is_standin=True, where="here")
+    failed = conn.Shown("b", "aws", is_standin=False, where="there", works=False, answer="[403] no")
+    assert conn.Connections((untested,)).ok
+    both = conn.Connections((untested, failed))
+    assert not both.ok
+    console = Console(record=True, width=200)
+    both.to_text(console)
+    assert "REAL" in console.export_text(clear=False)
+    assert "[403] no" in console.export_text()
+
+
+def test_a_connection_that_does_not_answer_is_told_without_its_secret(load: Callable[..., Settings]) -> None:
+    value = {"conn_type": "slack", "password": "sesame-open", "extra": {"base_url": "http://127.0.0.1:9/sesame-open/"}}
+    settings = load(f"AIRFLOW_CONN_MINE='{json.dumps(value)}'\n")
+    connection = next(each for each in settings.connections if each.conn_id == "mine")
+    shown = conn.probe(settings, connection)
+    assert shown.works is False
+    assert "sesame-open" not in shown.answer

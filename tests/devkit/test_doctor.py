@@ -1,0 +1,85 @@
+"""`./dev doctor` finds what keeps `up` from working, says how to mend it, and changes nothing."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from devkit import doctor, up
+from devkit.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def findings(checkout: Path) -> Callable[..., dict[str, list[doctor.Finding]]]:
+    """Diagnose a checkout; free ports unless told otherwise."""
+
+    def diagnose(text: str = "") -> dict[str, list[doctor.Finding]]:
+        (checkout / ".env").write_text(text)
+        (checkout / ".env").chmod(0o600)
+        before = sorted(path for path in checkout.rglob("*"))
+        found: dict[str, list[doctor.Finding]] = {}
+        for finding in doctor.diagnose(lambda: Settings.load(checkout, {})).findings:
+            found.setdefault(finding.subject, []).append(finding)
+        assert sorted(path for path in checkout.rglob("*")) == before
+        return found
+
+    return diagnose
+
+
+def test_a_broken_env_is_an_error_with_its_mend(findings: Callable[..., dict[str, list[doctor.Finding]]]) -> None:
+    (finding,) = findings("AIRFLOW_CONN_AWS_DEFAULT='{'\n")["settings"]
+    assert finding.verdict == doctor.BAD
+    assert "AIRFLOW_CONN_AWS_DEFAULT" in finding.found
+    assert finding.mend
+
+
+def test_a_taken_port_is_an_error(findings: Callable[..., dict[str, list[doctor.Finding]]]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        (finding,) = findings(f"AIRFLOW_PORT={port}\n")["ports"]
+    assert finding.verdict == doctor.BAD
+    assert "set AIRFLOW_PORT" in finding.mend
+
+
+def test_secrets_that_others_may_read_or_git_would_publish_are_found(
+    findings: Callable[..., dict[str, list[doctor.Finding]]], checkout: Path
+) -> None:
+    key = checkout / "secrets/google_service_account.json"
+    key.parent.mkdir()
+    key.write_text("{}")
+    key.chmod(0o644)
+    subprocess.run(["git", "init", "-q"], cwd=checkout, check=True)
+    subprocess.run(["git", "add", "secrets"], cwd=checkout, check=True)
+    found = findings()
+    assert found["secrets/google_service_account.json"][0].verdict == doctor.POOR
+    assert found["secrets"][0].verdict == doctor.BAD
+    assert found[".env"][-1].verdict == doctor.GOOD
+
+
+def test_a_lost_fernet_key_is_found(findings: Callable[..., dict[str, list[doctor.Finding]]], checkout: Path) -> None:
+    (checkout / ".run/postgres").mkdir(parents=True)
+    (checkout / ".run/keys").mkdir(mode=0o700)
+    assert "Fernet" in findings()["keys"][0].found
+
+
+def test_a_setting_that_would_be_ignored_is_named(
+    findings: Callable[..., dict[str, list[doctor.Finding]]],
+) -> None:
+    assert "AIRFLOW_HOME" in findings("AIRFLOW_HOME=/elsewhere\n")[".env"][1].found
+
+
+@pytest.mark.parametrize("resource", ["DISK_NEEDED", "MEMORY_NEEDED"])
+def test_too_little_room_is_found(
+    findings: Callable[..., dict[str, list[doctor.Finding]]], monkeypatch: pytest.MonkeyPatch, resource: str
+) -> None:
+    monkeypatch.setattr(up, resource, 1 << 60)
+    (finding,) = findings()[resource.removesuffix("_NEEDED").lower()]
+    assert finding.verdict != doctor.GOOD
+    assert finding.mend
