@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_PARQUET_ROWS = 50
-SHOWN_OBJECTS, SHOWN_ROWS, SHOWN_MESSAGES, SHOWN_CELL = 100, 8, 50, 80
+SHOWN_OBJECTS, SHOWN_ROWS, SHOWN_MESSAGES, SHOWN_CELL = 100, 5, 50, 80
 TEXT_SUFFIXES = {".csv", ".json", ".jsonl", ".log", ".md", ".sql", ".txt", ".xml", ".yaml", ".yml"}
 HEADERS = {
     # Nothing but the page's own two files may load or run, whatever an object's name or a message tries.
