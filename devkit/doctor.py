@@ -10,9 +10,7 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
-from devkit import keys, postgres, up
+from devkit import keys, machine, postgres, up
 from devkit.errors import UserError
 from devkit.observe import observe
 from devkit.settings import Settings
@@ -116,14 +114,14 @@ def _settings(settings: Settings) -> Iterator[Finding]:
 
 
 def _room(settings: Settings) -> Iterator[Finding]:
-    memory = psutil.virtual_memory()
-    found = f"{memory.available // MIB} of {memory.total // MIB} MiB are free"
-    if memory.available >= up.MEMORY_NEEDED or Supervisor(settings).running():
+    memory = machine.free_memory()
+    found = f"{memory // MIB} MiB are free"
+    if memory >= up.MEMORY_NEEDED or Supervisor(settings).running():
         yield Finding("memory", GOOD, found)
     else:
         yield Finding("memory", POOR, found, f"close something: {up.MEMORY_NEEDED // MIB} MiB are comfortable")
     place = settings.run if settings.run.is_dir() else settings.root
-    free = shutil.disk_usage(place).free
+    free = machine.free_disk(place)
     bad = free < up.DISK_NEEDED
     yield Finding(
         "disk",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import time
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 from rich.console import Console
 
-from devkit import keys, lock_file, postgres, reset, services
+from devkit import keys, lock_file, machine, postgres, reset, services
 from devkit.client import AirflowApi
 from devkit.errors import UserError
 from devkit.observe import Service, observe
@@ -118,12 +117,12 @@ def prepare(settings: Settings, console: Console) -> None:
     Supervisor(settings).end_leftovers()
     reset.empty(settings.run / reset.TRASH)  # of a reset that was interrupted
     check_ports(settings)
-    free = shutil.disk_usage(settings.run).free
+    free = machine.free_disk(settings.run)
     if free < DISK_NEEDED:
         raise UserError(
             "the disk is full", f"{free // MIB} MiB are free at {settings.run}", f"free {DISK_NEEDED // MIB} MiB"
         )
-    available = psutil.virtual_memory().available
+    available = machine.free_memory()
     if available < MEMORY_NEEDED:
         console.print(f"[yellow]{available // MIB} MiB of memory are free[/]; {MEMORY_NEEDED // MIB} are comfortable.")
     keys.make_keys(settings)
