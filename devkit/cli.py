@@ -26,7 +26,6 @@ COMMANDS: dict[str, str] = {
     "logs": "show the logs of a service (-f follows)",
     "shell": "a shell with the environment set",
     "run": "dag.test() of one DAG, in a database of its own",
-    "chain": "dag.test() of a DAG and of every DAG that its events wake",
     "test": "the whole test suite",
     "check": "lint, types and hooks on all files",
     "doctor": "look at everything a start needs and change nothing",

@@ -121,8 +121,8 @@ def run(args: argparse.Namespace) -> Demonstrated:
     if args.scale:
         console.print(f"Making the sample data {args.scale} times as large ...")
         settings.make_sample(days, args.scale)
-    # Airflow's hooks resolve connections from the environment, and log every request unless told not to.
-    os.environ.update(settings.environment | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING"})
+    # Airflow's hooks resolve connections from the environment, and warn of what nobody here can mend.
+    os.environ.update(settings.environment | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"})
 
     def tell(run: Run) -> None:
         rows = f"  {run.rows:,} rows" if run.rows is not None else ""
