@@ -11,7 +11,7 @@ import argparse
 import time
 from statistics import mean, median
 
-from stack import Stack, running, table, take_precedence, until
+from stack import Stack, running, table, until
 
 HAND_OVER = """
     SELECT consumer.start_date - producer.end_date
@@ -29,11 +29,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=15, help="hand-overs of each sort (15)")
     args = parser.parse_args()
-    take_precedence()
     seconds: dict[str, list[float]] = {"ours": [], "stock": []}
     with running("ours") as ours, running("stock") as stock:
         for stack in (ours, stock):
             stack.unpause("bench_producer", "bench_consumer")
+            stack.take_precedence()
             hand_over(stack)  # the first one of each pays for imports
         for _ in range(args.runs):
             for stack in (ours, stock):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from stack import Stack, running, table, take_precedence, until
+from stack import Stack, running, table, until
 
 SETTLE = 15
 
@@ -20,7 +20,6 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=80, help="how many short tasks to run (80)")
     parser.add_argument("--only", choices=["ours", "stock"], help="leave the other out")
     args = parser.parse_args()
-    take_precedence()
     kinds = [args.only] if args.only else ["ours", "stock"]
     results = {kind: measure(kind, args.tasks) for kind in kinds}
     rows = {name: (results.get("ours", {}).get(name, 0), results.get("stock", {}).get(name, 0)) for name in ORDER}

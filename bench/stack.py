@@ -190,6 +190,14 @@ class Stack:
                 total += times.user + times.system + times.children_user + times.children_system
         return total
 
+    def take_precedence(self) -> None:
+        """Go before the machine's other work where that is allowed: real-time scheduling, which children inherit."""
+        for name in self.processes:
+            for process in self.tree(name):
+                for thread in process.threads():
+                    with contextlib.suppress(PermissionError, ProcessLookupError):
+                        os.sched_setscheduler(thread.id, os.SCHED_RR, os.sched_param(1))
+
     def stop(self, *names: str) -> None:
         """End these processes, or all, with Postgres last."""
         for name in names or [*reversed(self.processes)]:
@@ -271,12 +279,6 @@ def until(condition: Any, what: str, seconds: float, every: float = 0.05) -> flo
             raise TimeoutError(f"{what} not within {seconds:.0f} s")
         time.sleep(every)
     return time.monotonic() - began
-
-
-def take_precedence() -> None:
-    """Go before the machine's other work where that is allowed, for both sorts alike."""
-    with contextlib.suppress(PermissionError):
-        os.nice(-10)
 
 
 @contextlib.contextmanager

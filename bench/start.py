@@ -10,7 +10,7 @@ import argparse
 import time
 from statistics import median
 
-from stack import COMPONENTS, Stack, prepared, table, take_precedence, until
+from stack import COMPONENTS, Stack, prepared, table, until
 
 
 def main() -> None:
@@ -18,7 +18,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="starts of each sort (3); the median counts")
     args = parser.parse_args()
-    take_precedence()
     times: dict[str, list[float]] = {"ours": [], "stock": []}
     cpu: dict[str, list[float]] = {"ours": [], "stock": []}
     with prepared("ours") as ours, prepared("stock") as stock:
