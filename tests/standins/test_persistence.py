@@ -147,6 +147,7 @@ def test_two_instances_stand_side_by_side(s3: Any, s3_again: Any) -> None:
     assert "written" in names[1] - names[0]
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits the files of another process")
 def test_a_full_disk_is_told_and_costs_no_object_that_was_there(
     tmp_path: Path, connect_s3: Callable[[Connections], Any]
 ) -> None:
