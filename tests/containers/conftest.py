@@ -60,4 +60,5 @@ def stack(checkout: Stack) -> Iterator[Stack]:
         checkout.compose("up", "--detach", "--wait")
         yield checkout
     finally:
+        checkout.close()
         checkout.compose("down", "--volumes", "--timeout=5")

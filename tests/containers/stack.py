@@ -90,6 +90,11 @@ class Stack:
         """A logged-in client."""
         return AirflowApi(self.ui_url, "admin", self.key("admin_password"))
 
+    def close(self) -> None:
+        """Give the client's connections back."""
+        if "api" in vars(self):
+            self.api._http.close()
+
     def trigger(self, dag_id: str) -> str:
         """Start a run of a DAG, when it is there; give its id."""
         self.wait_for(lambda: any(dag["dag_id"] == dag_id for dag in self.api.get("/dags")["dags"]), f"DAG {dag_id}")
@@ -120,8 +125,8 @@ class Stack:
         """
         process = self.container(service)["State"]["Pid"]
         image = self.rendered()["services"]["postgres"]["image"]
-        options = ["--rm", "--pid=host", "--privileged", "--user=0", "--network=none", "--entrypoint=kill"]
-        self.docker("run", *options, image, "-9", str(process))
+        options = ["--rm", "--pid=host", "--privileged", "--user=0", "--network=none", "--entrypoint=sh"]
+        self.docker("run", *options, image, "-c", f"kill -9 {process}")
 
     def wait_for(self, condition: Callable[[], object], what: str, seconds: float = 120) -> None:
         """Look until it is so.

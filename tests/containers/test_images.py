@@ -1,0 +1,80 @@
+"""What is in the images, and what must not be."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from dataclasses import replace
+
+import pytest
+
+from tests.containers.stack import Stack, copy_checkout
+
+MIB = 1 << 20
+TARGETS = ("runtime", "standins", "workspace")
+#: Where a user's or a machine's secrets and leftovers lie in a checkout.
+HIDING_PLACES = (".env", ".git/config", ".run/keys/fernet_key", "secrets/google_service_account.json", "dags/notes.txt")
+
+
+@pytest.fixture(scope="module")
+def images(checkout: Stack, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The images of a checkout full of secrets; target -> image."""
+    folder = copy_checkout(tmp_path_factory.mktemp("images") / "checkout")
+    for place in HIDING_PLACES:
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).write_text(f"# {CANARY}\n", encoding="utf-8")
+    builder = replace(checkout, checkout=folder)
+    built = {}
+    for target in TARGETS:
+        built[target] = builder.docker(
+            "build", "--quiet", "--file=compose/Dockerfile", f"--target={target}", "."
+        ).strip()
+    return built
+
+
+CANARY = secrets.token_hex(16)
+
+
+def in_image(stack: Stack, image: str, *command: str) -> str:
+    """Run a command in an image, as root to see everything."""
+    return stack.docker("run", "--rm", "--network=none", "--user=0", f"--entrypoint={command[0]}", image, *command[1:])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nothing_of_the_users_gets_into_an_image(checkout: Stack, images: dict[str, str], target: str) -> None:
+    script = f"grep -rlF {CANARY} /home /opt /tmp /root /etc /var /srv || true"
+    assert in_image(checkout, images[target], "sh", "-c", script) == ""
+    assert CANARY not in checkout.docker("history", "--no-trunc", images[target])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_image_carries_keys_or_mounted_folders(checkout: Stack, images: dict[str, str], target: str) -> None:
+    names = r"\( -name '*.key' -o -name id_rsa -o -name .env -o -name .netrc -o -name '*service_account*.json' \)"
+    script = f"find /home /opt /root /tmp /srv -xdev {names} -not -path '*/site-packages/*'; ls -A /opt/airflow/*"
+    found = in_image(checkout, images[target], "sh", "-c", script)
+    assert [line for line in found.splitlines() if line and not line.endswith(":")] == []
+    description = json.loads(checkout.docker("image", "inspect", images[target]))[0]["Config"]
+    assert [entry for entry in description["Env"] if re.search(r"(PASSWORD|SECRET|TOKEN)[A-Z_]*=.", entry)] == []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_no_image_runs_as_root(checkout: Stack, images: dict[str, str], target: str) -> None:
+    user = json.loads(checkout.docker("image", "inspect", images[target]))[0]["Config"]["User"]
+    assert user.split(":")[0] in {"50000", "vscode"}
+
+
+def test_the_runtimes_own_layers_stay_small(checkout: Stack, images: dict[str, str]) -> None:
+    base = checkout.docker("image", "inspect", "--format={{.Size}}", "apache/airflow:slim-3.0.6-python3.11")
+    whole = checkout.docker("image", "inspect", "--format={{.Size}}", images["runtime"])
+    assert int(whole) - int(base) < 600 * MIB
+
+
+def test_installed_packages_are_compiled_and_nobody_checks_again(checkout: Stack, images: dict[str, str]) -> None:
+    """A start that had to compile what it imports would take twice the CPU time."""
+    program = "import airflow.models, sys; print(airflow.models.__cached__)"
+    cached = checkout.docker(
+        "run", "--rm", "--network=none", "--entrypoint=python", images["runtime"], "-c", program
+    ).strip()
+    flags = in_image(checkout, images["runtime"], "sh", "-c", f"od -An -tu1 -j4 -N1 {cached.splitlines()[-1]}")
+    assert int(flags) == 1  # hash-based, unchecked

@@ -1,0 +1,116 @@
+"""The environment in Docker as a user has it: up with one command, runs DAGs, and heals."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.containers.stack import SERVICES, Stack
+
+STEPS = "probe_steps"
+
+
+def test_one_command_brings_all_services_up_healthy(stack: Stack) -> None:
+    assert {service: stack.state(service) for service in SERVICES} == dict.fromkeys(SERVICES, "healthy")
+    assert stack.container("airflow-init")["State"]["ExitCode"] == 0
+    # Airflow itself calls a component unwell that is two heartbeats late, as any is on a busy machine now and then.
+    stack.wait_for(
+        lambda: {part["status"] for part in stack.api.get("/monitor/health").values()} == {"healthy"}, "health"
+    )
+
+
+def test_nobody_gets_in_without_the_generated_password(stack: Stack) -> None:
+    assert httpx.get(f"{stack.ui_url}/api/v2/dags", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+    wrong = {"username": "admin", "password": "admin"}
+    assert httpx.post(f"{stack.ui_url}/auth/token", json=wrong, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_a_run_started_over_the_api_succeeds_and_its_log_can_be_read(stack: Stack) -> None:
+    run = stack.trigger(STEPS)
+    assert stack.finish(STEPS, run) == "success"
+    log = stack.api.get(f"/dags/{STEPS}/dagRuns/{run}/taskInstances/step/logs/1")
+    assert "step 1 runs as 50000:0" in str(log["content"])
+
+
+def test_the_projects_own_dags_are_there_without_an_import_error(stack: Stack) -> None:
+    assert stack.api.get("/importErrors")["import_errors"] == []
+    found = {dag["dag_id"] for dag in stack.api.get("/dags")["dags"]}
+    assert {"ingest_agents", "load_warehouse", "transform_marts"} <= found
+
+
+def test_every_process_is_an_ordinary_users(stack: Stack) -> None:
+    for service in SERVICES:
+        listing = stack.docker("top", stack.container(service)["Id"], "-eo", "pid,uid,args").splitlines()[1:]
+        assert listing, service
+        assert [line for line in listing if line.split()[1] == "0"] == [], service
+
+
+def test_no_key_can_be_read_from_a_containers_description_or_log(stack: Stack) -> None:
+    keys = [
+        stack.key(name) for name in ("fernet_key", "jwt_secret", "session_key", "admin_password", "postgres_password")
+    ]
+    shown = stack.compose("logs", "--no-color")
+    shown += stack.docker("inspect", *stack.compose("ps", "--all", "--quiet").split())
+    assert all(len(key) >= 16 for key in keys)
+    assert [key for key in keys if key in shown] == []
+
+
+def test_the_standins_page_answers_on_its_published_port(stack: Stack) -> None:
+    assert httpx.get(f"{stack.standins_url}/", trust_env=False).status_code == httpx.codes.OK
+    assert httpx.get(f"{stack.standins_url}/slack/messages", trust_env=False).json() == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_killed_service_comes_back_and_no_run_is_lost(stack: Stack, service: str) -> None:
+    """Each is killed as the kernel would kill it, in the middle of a task."""
+    run = stack.trigger(STEPS)
+    stack.wait_for(lambda: _running(stack, run), "a running task")
+    before = stack.container(service)["RestartCount"]
+    stack.kill(service)
+    stack.wait_for(lambda: stack.container(service)["RestartCount"] > before, f"restart of {service}")
+    stack.wait_until_healthy()
+    assert stack.finish(STEPS, run) == "success", stack.tasks(STEPS, run)
+
+
+def test_postgres_may_be_restarted_in_the_middle_of_a_run(stack: Stack) -> None:
+    run = stack.trigger(STEPS)
+    stack.wait_for(lambda: _running(stack, run), "a running task")
+    stack.compose("restart", "postgres")
+    stack.wait_until_healthy()
+    assert stack.finish(STEPS, run) == "success", stack.tasks(STEPS, run)
+
+
+def test_a_task_that_takes_all_memory_dies_alone(stack: Stack) -> None:
+    before = stack.container("scheduler")
+    run = stack.trigger("probe_hog")
+    assert stack.finish("probe_hog", run) == "failed"
+    after = stack.container("scheduler")
+    assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
+    assert after["RestartCount"] == before["RestartCount"]
+    again = stack.trigger(STEPS)
+    assert stack.finish(STEPS, again) == "success"
+
+
+def test_down_and_up_keep_runs_and_keys(stack: Stack) -> None:
+    password, runs = stack.key("admin_password"), _runs(stack)
+    assert runs
+    stack.compose("down")
+    stack.compose("up", "--detach", "--wait")
+    assert stack.key("admin_password") == password
+    assert runs <= _runs(stack)
+
+
+def test_lost_keys_are_made_anew_and_the_database_follows(stack: Stack) -> None:
+    runs = _runs(stack)
+    stack.compose("exec", "-T", "api-server", "sh", "-c", "rm /opt/airflow/keys/postgres_password")
+    stack.compose("down")
+    stack.compose("up", "--detach", "--wait")
+    assert runs <= _runs(stack)
+
+
+def _running(stack: Stack, run: str) -> bool:
+    return any(task["state"] == "running" for task in stack.tasks(STEPS, run))
+
+
+def _runs(stack: Stack) -> set[str]:
+    return {run["dag_run_id"] for run in stack.api.get(f"/dags/{STEPS}/dagRuns")["dag_runs"]}
