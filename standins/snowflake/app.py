@@ -45,6 +45,9 @@ SWEEP = 60.0
 KEPT = 200
 """Statements whose answer can still be asked for."""
 
+KEPT_BYTES = 32 * 2**20
+"""How large their answers may be, all together; the newest is kept whatever its size."""
+
 log = logging.getLogger(__name__)
 
 
@@ -293,8 +296,19 @@ def _parameters(session: Session) -> list[dict[str, Any]]:
 
 def _keep(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
     kept[key] = value
-    while len(kept) > KEPT:
-        kept.popitem(last=False)
+    total = sum(_size(each) for each in kept.values())
+    while len(kept) > 1 and (len(kept) > KEPT or total > KEPT_BYTES):
+        _, oldest = kept.popitem(last=False)
+        total -= _size(oldest)
+
+
+def _size(kept: Statement | dict[str, Any]) -> int:
+    """How much memory an answer takes, roughly; one that is under way takes none yet."""
+    if isinstance(kept, Statement):
+        if kept.task is None or not kept.task.done() or kept.task.cancelled():
+            return 0
+        kept = kept.task.result()
+    return len((kept["data"] or {}).get("rowsetBase64") or "")
 
 
 def _success(data: dict[str, Any] | None) -> dict[str, Any]:

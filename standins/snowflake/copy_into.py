@@ -199,6 +199,10 @@ def _load(
         chosen = ", ".join(_fitting(value, wanted) for value, (_, wanted) in zip(values, target.columns, strict=True))
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.InternalException) as error:
         raise unreadable(error, file, kind) from error
+    except duckdb.Error as error:
+        if type(error) is duckdb.Error:  # the Parquet reader's own, for a page that is torn
+            raise unreadable(error, file, kind) from error
+        raise
     try:
         return int(session.duck.execute(f"{into} SELECT {chosen} FROM {source}").fetchall()[0][0])
     except (duckdb.ConversionException, duckdb.ConstraintException) as error:

@@ -202,6 +202,8 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:  # noqa: PLR0911 -- one 
         return _first(message, _CONSTRAINTS) or SnowflakeError(line, 200001, "22000")
     if isinstance(error, duckdb.TransactionException) and "single attached database" in message:
         return unsupported("a transaction that writes to two databases")
+    if isinstance(error, duckdb.TransactionException):
+        return SnowflakeError(f"The statement conflicts with another transaction: {line}", 625, "57014")
     if "Division by zero" in message:
         return SnowflakeError("Division by zero", 100051, "22012")
     if "More than one row returned by a subquery" in message:

@@ -29,6 +29,22 @@ _MACROS: dict[str, dict[str, str]] = {
         "unit, d TIMESTAMP": "date_trunc(unit, d)",
         "unit, d TIMESTAMPTZ": "date_trunc(unit, d)",
     },
+    "_sf_date_add": {
+        "d DATE, i": "CAST(d + i AS DATE)",
+        "d TIMESTAMP, i": "d + i",
+        "d TIMESTAMPTZ, i": "d + i",
+        "d VARCHAR, i": "CAST(d AS TIMESTAMP) + i",
+    },
+    # Snowflake shows milliseconds, and no point in a float that is whole.
+    "_sf_text": {
+        "v": "CAST(v AS VARCHAR)",
+        "v TIMESTAMP": "strftime(v, '%Y-%m-%d %H:%M:%S.%g')",
+        "v TIMESTAMPTZ": "strftime(v, '%Y-%m-%d %H:%M:%S.%g +0000')",
+        "v DOUBLE": "CASE WHEN v = trunc(v) AND abs(v) < 1e15 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END",
+        "v VARCHAR": "CAST(v AS VARCHAR)",
+        "v BIGINT": "CAST(v AS VARCHAR)",
+        "v DATE": "CAST(v AS VARCHAR)",
+    },
     "_sf_initcap": {
         "s": r"array_to_string(list_transform(regexp_extract_all(lower(s::VARCHAR), "
         r"'[^\s!?@"

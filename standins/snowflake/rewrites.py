@@ -6,6 +6,7 @@ leaves up, and hand over nodes that fakesnow leaves alone.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -73,20 +74,11 @@ def _aggregate(node: exp.Expr) -> exp.Expr | None:
 
 def _division(node: exp.Expr) -> exp.Expr | None:
     left, right = _number(node.this), _number(node.expression)
-    for side in (left, right):
-        for count in list(side.find_all(exp.Count)):
-            if not isinstance(count.parent, exp.Window | exp.Cast):
-                cast = exp.cast(count.copy(), "BIGINT")
-                if count is side:
-                    return _division(
-                        exp.Div(this=cast if side is left else left, expression=cast if side is right else right)
-                    )
-                count.replace(cast)
-    unknown = any(
-        side.find(exp.AggFunc, exp.Window, exp.Subquery, exp.Anonymous) is not None and not isinstance(side, exp.Cast)
-        for side in (left, right)
-    )
-    return _call("_SF_DIV_FLOAT" if unknown else "_SF_DIV", left.copy(), right.copy())
+    if not _holds_aggregate(left, right):
+        return _call("_SF_DIV", left.copy(), right.copy())
+    quotient = _call("_SF_DIV_FLOAT", left.copy(), right.copy())
+    counts = all(isinstance(side, exp.Count) or (isinstance(side, exp.Literal) and side.name.isdigit()) for side in (left, right))
+    return exp.cast(quotient, "DECIMAL(38, 6)") if counts else quotient
 
 
 def _number(node: exp.Expr) -> exp.Expr:
@@ -157,6 +149,11 @@ def _try_cast(node: exp.Expr) -> exp.Expr | None:
         return exp.Case(
             ifs=[exp.If(this=_is_castable(node.this), true=exp.Cast(this=node.this.copy(), to=node.to.copy()))]
         )
+    if not isinstance(node, exp.TryCast) and node.to.this in exp.DataType.TEXT_TYPES and not node.to.expressions:
+        inner = node.this
+        is_value = isinstance(inner, exp.Column) and inner.name.upper() != "VALUE"  # FLATTEN's is fakesnow's
+        is_time = isinstance(inner, exp.Cast) and inner.to.this in _TIMES
+        return _call("_SF_TEXT", inner.copy()) if is_value or is_time else None
     if not isinstance(node, exp.TryCast) and node.to.this in _SEMISTRUCTURED and not isinstance(node.this, exp.Null):
         return _call("TO_JSON", node.this.copy())
     return None
@@ -171,7 +168,8 @@ def _to_char(node: exp.Expr) -> exp.Expr | None:
     """sqlglot drops the format unless it knows the argument's type."""
     form = node.args.get("format")
     if form is None:
-        return exp.cast(node.this.copy(), "VARCHAR")
+        text = exp.cast(node.this.copy(), "VARCHAR")
+        return _try_cast(text) or text
     if not isinstance(form, exp.Literal) or not form.is_string:
         raise unsupported("TO_CHAR with a format that is not a constant")
     return _call("STRFTIME", node.this.copy(), exp.Literal.string(strftime(form.name)))
@@ -210,6 +208,15 @@ def _date_trunc(node: exp.Expr) -> exp.Expr | None:
     return _call("_SF_DATE_TRUNC", exp.Literal.string(node.text("unit").lower()), node.this.copy())
 
 
+def _date_add(node: exp.Expr) -> exp.Expr | None:
+    """Whole days added to a date give a date."""
+    unit = node.text("unit").upper()
+    if unit not in {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"} or _holds_aggregate(node.this):
+        return None
+    amount = exp.Interval(this=exp.Paren(this=node.expression.copy()), unit=exp.var(unit))
+    return _call("_SF_DATE_ADD", node.this.copy(), amount)
+
+
 def _listagg(node: exp.Expr) -> exp.Expr | None:
     """LISTAGG of no rows is the empty string."""
     whole = node.parent if isinstance(node.parent, exp.WithinGroup | exp.Window) else node
@@ -246,6 +253,11 @@ def _named(node: exp.Expr) -> exp.Expr | None:
     name = function_name(node)
     if name == "HASH":
         return _hash(node)
+    if re.fullmatch(r"(TRY_)?TO_TIMESTAMP_?(NTZ|LTZ|TZ)?", name) and len(node.expressions) == 1:
+        kind = "TIMESTAMPTZ" if name.endswith(("LTZ", "TZ")) and not name.endswith("NTZ") else "TIMESTAMP"
+        if name.startswith("TRY_"):
+            return _try_cast(exp.TryCast(this=node.expressions[0].copy(), to=exp.DataType.build("TIMESTAMP")))
+        return exp.cast(node.expressions[0].copy(), kind) if kind == "TIMESTAMPTZ" else None
     if name == "INFER_SCHEMA":
         raise unsupported("INFER_SCHEMA")
     if name in {"VALIDATE", "COPY_HISTORY", "TASK_HISTORY", "QUERY_HISTORY"}:
@@ -262,6 +274,7 @@ _REWRITES: list[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr], exp.Expr 
     ((exp.Cast,), _try_cast),
     ((exp.ToChar,), _to_char),
     ((exp.TimestampTrunc, exp.DateTrunc), _date_trunc),
+    ((exp.DateAdd,), _date_add),
     ((exp.GroupConcat,), _listagg),
     ((exp.Window,), _window),
     ((exp.HashAgg,), _hash),

@@ -26,10 +26,13 @@ IDLE_SESSION = 4 * 3600.0
 """Seconds without a request after which a session ends, as Snowflake's do."""
 
 REMEMBERED = 20
-"""Results a session keeps for RESULT_SCAN and for clients that ask again."""
+"""Results a session keeps for RESULT_SCAN."""
 
-REMEMBERED_BYTES = 64 * 2**20
-"""A larger result is not kept."""
+REMEMBERED_BYTES = 32 * 2**20
+"""How large they may be, all together."""
+
+QUERY_IDS = 1000
+"""How far LAST_QUERY_ID goes back."""
 
 _numbers = itertools.count(1)
 
@@ -86,10 +89,12 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # fakesnow is unt
     def remember(self, result: Result) -> None:
         """Keep a result for RESULT_SCAN."""
         self.query_ids.append(result.query_id)
-        if result.table.nbytes <= REMEMBERED_BYTES:
-            self.results[result.query_id] = result
-            while len(self.results) > REMEMBERED:
-                self.results.popitem(last=False)
+        del self.query_ids[:-QUERY_IDS]
+        self.results[result.query_id] = result
+        while self.results and (
+            len(self.results) > REMEMBERED or sum(each.table.nbytes for each in self.results.values()) > REMEMBERED_BYTES
+        ):
+            self.results.popitem(last=False)
 
     def raise_if_cancelled(self) -> None:
         """:raises SnowflakeError: 000604 once the statement was cancelled."""

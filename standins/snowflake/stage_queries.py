@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import duckdb
 from sqlglot import exp
 
 from standins.snowflake import staged_files, stages
@@ -90,4 +91,7 @@ def view(
     try:
         yield
     finally:
-        session.duck.execute(f"DROP VIEW IF EXISTS {quoted(name)}")
+        with contextlib.suppress(
+            duckdb.TransactionException
+        ):  # a file that could not be read has aborted it, and says why
+            session.duck.execute(f"DROP VIEW IF EXISTS {quoted(name)}")

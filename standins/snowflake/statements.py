@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from standins.snowflake.errors import SnowflakeError, compilation, missing, unsu
 from standins.snowflake.names import Name, fold, qualify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from standins.snowflake.preparation import Bindings
     from standins.snowflake.results import Result
@@ -128,19 +129,38 @@ def _run(session: Session, text: str, statement: exp.Expr) -> Result:
     handler = _handler(text, statement)
     if isinstance(statement, _DDL) or handler is ddl.command:
         session.end(commit=True)  # DDL ends a transaction in Snowflake, and DuckDB writes one database in one
-        return handler(session, statement)
+        with _locked(session, _defined(session, statement)):
+            return handler(session, statement)
     if not isinstance(statement, _DML):
         return handler(session, statement)
     if not session.parameters["AUTOCOMMIT"]:
         session.begin()
-    targets = [_target(session, statement)]
-    session.account.locks.acquire(session, targets, float(session.parameters.get("LOCK_TIMEOUT", LOCK_TIMEOUT)))
+    with _locked(session, [_target(session, statement)]), dml.atomic(session):
+        return handler(session, statement)
+
+
+@contextlib.contextmanager
+def _locked(session: Session, names: list[Name]) -> Iterator[None]:
+    """Own the objects while the block runs, or until the transaction ends."""
+    session.account.locks.acquire(session, names, float(session.parameters.get("LOCK_TIMEOUT", LOCK_TIMEOUT)))
     try:
-        with dml.atomic(session):
-            return handler(session, statement)
+        yield
     finally:
         if not session.in_transaction:
             session.account.locks.release(session)
+
+
+def _defined(session: Session, statement: exp.Expr) -> list[Name]:
+    """What a definition writes; schemas and databases go by their own name alone."""
+    references = [statement.this, *(action.this for action in statement.args.get("actions") or [] if action.this)]
+    references += statement.args.get("tables") or []
+    found = []
+    for each in references:
+        table = each.this if isinstance(each, exp.Schema) else each
+        if isinstance(table, exp.Table):
+            named = isinstance(table.this, exp.Identifier) and statement.args.get("kind") != "DATABASE"
+            found.append(qualify(session, table, "DDL") if named else Name("", "", table.sql().upper()))
+    return found
 
 
 LOCK_TIMEOUT = 300

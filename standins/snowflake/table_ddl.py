@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import sqlglot
 from fakesnow import info_schema
@@ -51,21 +52,30 @@ def create(session: Session, statement: exp.Create, translate: Translate) -> Res
         raise missing("Schema", f"{name.database}.{name.schema}")
     comment, lengths = comment_of(statement), _lengths(statement)
     sequences = _sequences(name, statement)
-    physical = str(name) if temporary else None
-    target = quoted(physical) if physical else name.sql
+    # A query may read the table that it replaces, so the new one is made beside it.
+    made = name._replace(name=f"{name.name}__REPLACING") if there else name
+    kind = "TEMPORARY TABLE" if temporary else "TABLE"
     with atomic(session):
-        if there:
-            session.duck.execute(f"DROP TABLE {target}")
         for sequence in sequences:
             session.duck.execute(sequence)
-        _make(session, statement, target, translate, kind="TEMPORARY TABLE" if temporary else "TABLE")
+        _make(session, statement, _physical(made, temporary=temporary), translate, kind=kind)
+        if there:
+            old = _physical(name, temporary=temporary)
+            session.duck.execute(f"DROP TABLE {old}")
+            session.duck.execute(
+                f"ALTER TABLE {_physical(made, temporary=temporary)} RENAME TO {old if temporary else quoted(name.name)}"
+            )
         if not temporary:
             load_history.forget(session.duck, name)
-    if physical:
-        session.temporary[name] = physical
+    if temporary:
+        session.temporary[name] = str(name)
     else:
         describe(session, name, comment=comment, lengths=lengths)
     return results.status(f"Table {name.name} successfully created.")
+
+
+def _physical(name: Name, *, temporary: bool) -> str:
+    return quoted(str(name)) if temporary else name.sql
 
 
 def _make(session: Session, statement: exp.Create, target: str, translate: Translate, *, kind: str) -> None:
@@ -182,8 +192,8 @@ def _sequences(name: Name, statement: exp.Create) -> list[str]:
                 value.sql() if isinstance(value := kind.args.get(key), exp.Expr) else "1"
                 for key in ("start", "increment")
             )
-            sequence = name._replace(name=f"_{name.name}_{fold(column.this)}")
-            made.append(f"CREATE OR REPLACE SEQUENCE {sequence.sql} START WITH {start} INCREMENT BY {step}")
+            sequence = name._replace(name=f"_{name.name}_{uuid4().hex}")  # the table may replace one that has its own
+            made.append(f"CREATE SEQUENCE {sequence.sql} START WITH {start} INCREMENT BY {step}")
             following = exp.Anonymous(this="NEXTVAL", expressions=[exp.Literal.string(sequence.sql)])
             constraint.set("kind", exp.DefaultColumnConstraint(this=following))
     return made

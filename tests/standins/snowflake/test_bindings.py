@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 VALUES: list[Any] = [
-    "it's 100% \"quoted\" \\ ok",
+    'it\'s 100% "quoted" \\ ok',
     "",
     42,
     -42,
@@ -63,7 +63,9 @@ def test_named_parameters(connect: Callable[..., Any]) -> None:
 def test_placeholders_in_every_kind_of_statement(connect: Callable[..., Any], schema: str) -> None:
     cursor = connect(schema=schema, paramstyle="qmark").cursor()
     cursor.execute("CREATE TABLE t AS SELECT ? AS id, ? AS v", (1, "a"))
-    cursor.execute("MERGE INTO t USING (SELECT ? AS id, ? AS v) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = s.v", (1, "b"))
+    cursor.execute(
+        "MERGE INTO t USING (SELECT ? AS id, ? AS v) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET v = s.v", (1, "b")
+    )
     cursor.execute("UPDATE t SET v = v || ? WHERE id = ?", ("c", 1))
     cursor.execute("INSERT INTO t SELECT column1, column2 FROM VALUES (?, ?), (?, ?)", (2, "x", 3, "y"))
     cursor.execute("DELETE FROM t WHERE id IN (?, ?)", (2, 9))

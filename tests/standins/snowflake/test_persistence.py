@@ -48,7 +48,9 @@ def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[...
         assert cursor.execute("SELECT at FROM t WHERE id = 'kept'").fetchone() == (None,)
         assert cursor.execute("SELECT id FROM v WHERE id = 'Kept'").fetchone() == ("Kept",)
         assert cursor.execute(COPY).fetchone() == ("Copy executed with 0 files processed.",)
-        assert cursor.execute("SELECT comment FROM INFORMATION_SCHEMA.TABLES WHERE table_name = 'T'").fetchone() == ("kept",)
+        assert cursor.execute("SELECT comment FROM INFORMATION_SCHEMA.TABLES WHERE table_name = 'T'").fetchone() == (
+            "kept",
+        )
         cursor.execute("CREATE DATABASE other")
         cursor.execute("CREATE TABLE other.public.t AS SELECT 1 AS a")
     with running(tmp_path, connecting, bucket) as (_, _, cursor):

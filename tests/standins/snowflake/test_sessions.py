@@ -248,7 +248,9 @@ ENDLESS = (
 def test_a_statement_reaches_its_timeout(connect: Callable[..., Any]) -> None:
     connection = connect()
     run(connection, "ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
-    with pytest.raises(ProgrammingError, match=r"000630 .*Statement reached its statement or warehouse timeout of 1 second"):
+    with pytest.raises(
+        ProgrammingError, match=r"000630 .*Statement reached its statement or warehouse timeout of 1 second"
+    ):
         run(connection, ENDLESS)
     assert run(connection, "SELECT 1") == [(1,)]
 
