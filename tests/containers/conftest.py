@@ -61,4 +61,4 @@ def stack(checkout: Stack) -> Iterator[Stack]:
         yield checkout
     finally:
         checkout.close()
-        checkout.compose("down", "--volumes", "--timeout=5")
+        checkout.compose("down", "--volumes", "--remove-orphans", "--timeout=5")

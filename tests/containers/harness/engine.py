@@ -153,7 +153,13 @@ def obstacle() -> str | None:
     """Say why no private engine can run here, if so."""
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         return "no Docker daemon answers, and only root on Linux can start one"
-    missing = [tool for tool in ("apt-get", "dpkg-deb", "perl") if not shutil.which(tool)]
+    missing = [tool for tool in ("apt-get", "dpkg-deb") if not shutil.which(tool)]
+    modules = ["-MDigest::SHA", "-MPod::Usage"]
+    if (
+        not shutil.which("perl")
+        or subprocess.run(["perl", *modules, "-e1"], capture_output=True, check=False).returncode
+    ):
+        missing.append("perl with its modules (apt install perl)")
     return f"no Docker daemon answers, and {' and '.join(missing)} is missing to fetch one" if missing else None
 
 
