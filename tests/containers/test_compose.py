@@ -105,6 +105,7 @@ def with_env(checkout: Stack, folder: Path, text: str, **process: str) -> dict[s
 
 
 def test_a_connection_of_the_users_replaces_that_one_standin(checkout: Stack, tmp_path: Path) -> None:
+    # pragma: allowlist nextline secret
     real = '{"conn_type":"slack","password":"xoxb-$real#1"}'
     environment = with_env(
         checkout, tmp_path, f"AIRFLOW_CONN_SLACK_API_DEFAULT='{real}'\r\nAIRFLOW__CORE__PARALLELISM=3\r\n"
