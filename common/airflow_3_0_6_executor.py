@@ -59,6 +59,10 @@ SHARED_MODULES = (
     "jinja2.ext",
 )
 
+#: Names modules that many tasks import, comma-separated: loaded once, in the scheduler's first idle moments. None of
+#: the project's own: what is loaded here is not loaded anew after an edit.
+PRELOAD = "WORKBENCH_PRELOAD"
+
 log = logging.getLogger(__name__)
 
 
@@ -75,6 +79,7 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
         for module in SHARED_MODULES:
             importlib.import_module(module)
         _client()
+        self._to_load = [name.strip() for name in os.environ.get(PRELOAD, "").split(",") if name.strip()]
         self._bell = Bell()
 
     def queue_workload(self, workload: workloads.ExecuteTask, session: Any) -> None:
@@ -98,6 +103,9 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
         started = self._started
         super().heartbeat()
         if self._started == started and not self.event_buffer:
+            if self._to_load and not self._workers:
+                load(self._to_load.pop(0))
+                return
             self._bell.sleep([worker.sentinel for worker in self._workers.values()])
             self.sync()
 
@@ -194,6 +202,14 @@ def _end_with_task(_signal: int, _frame: object) -> NoReturn:
         with suppress(psutil.NoSuchProcess):
             child.kill()
     os._exit(128 + signal.SIGTERM)
+
+
+def load(name: str) -> None:
+    """Import a module that tasks will share; one that cannot be imported is left to the tasks that want it."""
+    try:
+        importlib.import_module(name)
+    except Exception:
+        log.warning("%s names %s, which does not import", PRELOAD, name, exc_info=True)
 
 
 class Bell:
