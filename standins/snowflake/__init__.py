@@ -33,7 +33,7 @@ class Table:
 
 
 def create_app(data: Path, s3_url: str) -> Any:
-    """The account as an ASGI application.
+    """Make the account as an ASGI application.
 
     :param data: folder that holds its databases; made if it is not there.
     :param s3_url: where `s3://` leads.
@@ -48,7 +48,7 @@ def create_app(data: Path, s3_url: str) -> Any:
 
 
 def tables() -> list[Table]:
-    """The committed tables of the account that this process serves; none if it serves none."""
+    """Give the committed tables of the account that this process serves; none if it serves none."""
     from standins.snowflake import catalogue  # noqa: PLC0415 -- see the module's docstring
 
     return [Table(*found) for account in _accounts for found in catalogue.tables(account)]

@@ -4,6 +4,8 @@ fakesnow keeps stages and file formats in memory; here the global database is a 
 everything is there again after a restart or a kill.
 """
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 import re

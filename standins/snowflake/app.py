@@ -208,9 +208,10 @@ class Server:
             late = f"Statement reached its statement or warehouse timeout of {limit} second(s) and was canceled."
             return _failure(SnowflakeError(late, 630, "57014"), statement.query_id)
         try:
-            return work.result()
+            answer: dict[str, Any] = work.result()
         except SnowflakeError as error:
             return _failure(error, statement.query_id)
+        return answer
 
     def _execute(self, statement: Statement, asked: dict[str, Any]) -> dict[str, Any]:
         session, text = statement.session, str(asked.get("sqlText", ""))
@@ -218,7 +219,8 @@ class Server:
             session.cancelled.clear()
             try:
                 if statement.cancelled:
-                    raise SnowflakeError("SQL execution canceled", 604, "57014")
+                    session.cancelled.set()
+                session.raise_if_cancelled()
                 wanted = (asked.get("parameters") or {}).get("MULTI_STATEMENT_COUNT")
                 if wanted is not None and int(wanted) != 1:
                     return self._execute_several(statement, text, int(wanted))
@@ -339,7 +341,7 @@ def _endpoint(answer: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callabl
     async def respond(request: Request) -> JSONResponse:
         try:
             return JSONResponse(await answer(request))
-        except Exception as error:  # noqa: BLE001 -- the boundary that the docstring speaks of
+        except Exception as error:
             known = errors.of(error)
             if not isinstance(error, SnowflakeError):
                 log.exception("%s", request.url.path)
@@ -349,7 +351,7 @@ def _endpoint(answer: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callabl
 
 
 def create(account: Account) -> Starlette:
-    """The ASGI application over an account; it closes the account when the server stops."""
+    """Make the ASGI application over an account; it closes the account when the server stops."""
     server = Server(account)
 
     @contextlib.asynccontextmanager

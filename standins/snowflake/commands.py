@@ -149,13 +149,15 @@ def use(session: Session, statement: exp.Use) -> Result:
     return results.status(kind=results.USE)
 
 
+_SHOWN = {
+    "COLUMNS", "DATABASES", "FILE FORMATS", "FUNCTIONS", "IMPORTED KEYS", "OBJECTS", "PARAMETERS", "PRIMARY KEYS",
+    "PROCEDURES", "SCHEMAS", "SEQUENCES", "STAGES", "TABLES", "UNIQUE KEYS", "USERS", "VIEWS", "WAREHOUSES",
+}  # fmt: skip
+
+
 def show(session: Session, statement: exp.Show, translate: Callable[[Session, exp.Expr], str], text: str) -> Result:
     """SHOW: fakesnow's views of the catalogue."""
-    name = statement.name.upper()
-    known = {"TABLES", "COLUMNS", "SCHEMAS", "STAGES", "VIEWS", "DATABASES", "OBJECTS", "SEQUENCES", "WAREHOUSES"} | {
-        "PRIMARY KEYS", "UNIQUE KEYS", "IMPORTED KEYS", "USERS", "FILE FORMATS", "FUNCTIONS", "PROCEDURES", "PARAMETERS",
-    }  # fmt: skip
-    if name not in known:
+    if statement.name.upper() not in _SHOWN:
         refusals.refuse(text, statement)
     like = statement.args.get("like")
     session.duck.execute(translate(session, statement))

@@ -4,6 +4,8 @@ Written anew rather than taken from fakesnow, whose COPY needs DuckDB's httpfs f
 FORCE = FALSE as TRUE, names no file in its errors and keeps another load history than Snowflake does.
 """
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 import re
@@ -31,7 +33,10 @@ _HEADINGS = [
     "file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen", "first_error", "first_error_line",
     "first_error_character", "first_error_column_name",
 ]  # fmt: skip
-_WITHOUT_EFFECT = {"SIZE_LIMIT", "LOAD_UNCERTAIN_FILES", "RETURN_FAILED_ONLY", "ENFORCE_LENGTH"}
+_DONE = {"FILES", "FILE_FORMAT", "FORCE", "MATCH_BY_COLUMN_NAME", "ON_ERROR", "PATTERN", "PURGE"}
+_WITHOUT_EFFECT = {"ENFORCE_LENGTH", "LOAD_UNCERTAIN_FILES", "RETURN_FAILED_ONLY", "SIZE_LIMIT", "TRUNCATECOLUMNS"}
+_REFUSED = {"FILE_PROCESSOR", "INCLUDE_METADATA", "LOAD_MODE", "VALIDATION_MODE"}
+_MATCHES = {"CASE_INSENSITIVE", "CASE_SENSITIVE", "NONE"}
 
 
 @dataclass
@@ -61,39 +66,51 @@ class Target:
     listed: bool
 
 
+@dataclass(frozen=True)
+class Transformation:
+    """The query of `COPY INTO t FROM (SELECT ...)`.
+
+    :param translate: makes it DuckDB's.
+    """
+
+    query: exp.Select
+    translate: Callable[[exp.Expr], str]
+
+
 def options(statement: exp.Copy) -> Options:
     """Read COPY's options.
 
     :raises SnowflakeError: 000002 for one that is not done here, 001003 for one that Snowflake has not either.
     """
-    read = Options()
+    given: dict[str, Any] = {}
     for each in statement.args.get("params") or []:
         name = each.this.name.upper()
-        value = stages.option(each.expression) if each.args.get("expression") else None
         if name == "FILE_FORMAT":
-            read.format = stages.options(each.expressions)
-        elif name == "FILES":
-            read.files = [str(file) for file in (value if isinstance(value, list) else [value])]
-        elif name == "PATTERN":
-            read.pattern = str(value)
-        elif name == "FORCE":
-            read.force = bool(value)
-        elif name == "PURGE":
-            read.purge = bool(value)
-        elif name == "MATCH_BY_COLUMN_NAME":
-            read.match = str(value).upper()
-            if read.match not in {"CASE_SENSITIVE", "CASE_INSENSITIVE", "NONE"}:
-                raise compilation(f"Invalid value '{value}' for parameter MATCH_BY_COLUMN_NAME", 1008, "22023")
-        elif name == "ON_ERROR":
-            if str(value).upper() != "ABORT_STATEMENT":
-                raise unsupported(f"ON_ERROR = {value}")
-        elif name == "TRUNCATECOLUMNS" and value:
-            raise unsupported("TRUNCATECOLUMNS = TRUE")
-        elif name in {"VALIDATION_MODE", "INCLUDE_METADATA", "FILE_PROCESSOR", "LOAD_MODE"}:
+            given[name] = stages.options(each.expressions)
+        else:
+            given[name] = stages.option(each.expression) if each.args.get("expression") else None
+    _check(given)
+    files = given.get("FILES", [])
+    return Options(
+        files=[str(file) for file in (files if isinstance(files, list) else [files])],
+        pattern=given.get("PATTERN"),
+        format=given.get("FILE_FORMAT", {}),
+        force=bool(given.get("FORCE")),
+        purge=bool(given.get("PURGE")),
+        match=str(given.get("MATCH_BY_COLUMN_NAME", "NONE")).upper(),
+    )
+
+
+def _check(given: dict[str, Any]) -> None:
+    for name, value in given.items():
+        if name == "MATCH_BY_COLUMN_NAME" and str(value).upper() not in _MATCHES:
+            raise compilation(f"Invalid value '{value}' for parameter MATCH_BY_COLUMN_NAME", 1008, "22023")
+        if name == "ON_ERROR" and str(value).upper() != "ABORT_STATEMENT":
+            raise unsupported(f"ON_ERROR = {value}")
+        if name in _REFUSED or (name == "TRUNCATECOLUMNS" and value):
             raise unsupported(f"{name} in COPY INTO")
-        elif name not in _WITHOUT_EFFECT and name != "TRUNCATECOLUMNS":
+        if name not in _DONE | _WITHOUT_EFFECT:
             raise compilation(f"invalid parameter '{name}'")
-    return read
 
 
 def run(session: Session, statement: exp.Copy, translate: Callable[[exp.Expr], str]) -> Result:
@@ -105,8 +122,8 @@ def run(session: Session, statement: exp.Copy, translate: Callable[[exp.Expr], s
         raise unsupported("COPY INTO <location>: unloading")
     copying = options(statement)
     source = statement.args["files"][0]
-    query = source.this if isinstance(source, exp.Subquery) else None
-    reference = _reference(query.args["from_"].this if query is not None else source)
+    transformation = Transformation(source.this, translate) if isinstance(source, exp.Subquery) else None
+    reference = _reference(transformation.query.args["from_"].this if transformation else source)
     stage = stages.resolve(session, reference)
     copying.format = stages.file_format(session, copying.format, stage.options)
     staged_files.check_options(copying.format)
@@ -125,7 +142,7 @@ def run(session: Session, statement: exp.Copy, translate: Callable[[exp.Expr], s
         session.raise_if_cancelled()
         with tempfile.TemporaryDirectory(dir=session.account.scratch) as folder:
             local = LocalFile(file, session.account.objects.fetch(file, Path(folder)))
-            loads.append((file, _load(session, target, local, copying, query, translate)))
+            loads.append((file, _load(session, target, local, copying, transformation)))
     load_history.record(session.duck, target.name, loads)
     if copying.purge:
         session.account.objects.remove([file for file, _ in loads])
@@ -187,14 +204,13 @@ def _load(
     target: Target,
     file: LocalFile,
     copying: Options,
-    query: exp.Select | None,
-    translate: Callable[[exp.Expr], str],
+    transformation: Transformation | None,
 ) -> int:
     kind = copying.format["TYPE"]
     into = f"INSERT INTO {target.sql} ({', '.join(quoted(column) for column, _ in target.columns)})"
     try:
-        if query is not None:
-            return _load_query(session, into, file, copying, query, translate)
+        if transformation is not None:
+            return _load_query(session, into, file, copying.format, transformation)
         values, source = _values(session.duck, target, file, copying)
         chosen = ", ".join(_fitting(value, wanted) for value, (_, wanted) in zip(values, target.columns, strict=True))
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.InternalException) as error:
@@ -219,15 +235,14 @@ def _load_query(
     session: Session,
     into: str,
     file: LocalFile,
-    copying: Options,
-    query: exp.Select,
-    translate: Callable[[exp.Expr], str],
+    options: dict[str, Any],
+    transformation: Transformation,
 ) -> int:
-    select = query.copy()
+    select = transformation.query.copy()
     source = select.args["from_"].this
-    with stage_queries.view(session, source, [file], copying.format, stage_queries.highest_dollar(select)):
+    with stage_queries.view(session, source, [file], options, stage_queries.highest_dollar(select)):
         try:
-            return int(session.duck.execute(f"{into} {translate(select)}").fetchall()[0][0])
+            return int(session.duck.execute(f"{into} {transformation.translate(select)}").fetchall()[0][0])
         except (duckdb.ConversionException, duckdb.ConstraintException) as error:
             raise in_file(from_duckdb(error), file) from error
 
@@ -285,7 +300,7 @@ def _located(
     source: str,
     columns: list[tuple[tuple[str, str], tuple[str, str]]],
 ) -> SnowflakeError:
-    """The first row and column that do not fit; looked for only after a load has failed."""
+    """Find the first row and column that do not fit, after a load has failed."""
     with session.duck.cursor() as duck:
         for (expression, given), (name, wanted) in columns:
             bad = f"{expression} IS NOT NULL AND TRY_CAST({expression} AS {wanted}) IS NULL"
@@ -329,5 +344,7 @@ def _broken_row(error: duckdb.Error, file: LocalFile, width: int) -> SnowflakeEr
     if "unicode" in message.lower() or "utf-8" in message.lower():
         return in_file(SnowflakeError("Invalid UTF8 detected in string", 100144, "22000"), file, row)
     cause = re.search(r"\n(.*quote.*|.*terminated.*)", message, re.IGNORECASE)
-    text = f"Found character that the field delimiter or the end of the row was expected at: {(cause or ['', ''])[1].strip()}"
-    return in_file(SnowflakeError(text if cause else message.split("\n", 1)[0], 100066, "22000"), file, row)
+    text = message.split("\n", 1)[0]
+    if cause:
+        text = f"Found a character where a field delimiter or the end of the row was expected: {cause[1].strip()}"
+    return in_file(SnowflakeError(text, 100066, "22000"), file, row)

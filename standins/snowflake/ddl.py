@@ -1,5 +1,7 @@
 """CREATE, ALTER, DROP and COMMENT: what Snowflake's DDL means for DuckDB, and Snowflake's own answers."""
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 import re
@@ -12,8 +14,8 @@ from sqlglot import exp
 from standins.snowflake import results, stages, table_ddl
 from standins.snowflake.engine import GLOBAL, INTERNAL
 from standins.snowflake.errors import compilation, exists, missing, unsupported
-from standins.snowflake.preparation import function_name
 from standins.snowflake.names import Name, fold, from_text, literal, qualify, quoted
+from standins.snowflake.preparation import function_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +49,7 @@ def command(session: Session, statement: exp.Expr) -> Result:
     return _container(session, kind, name, replace=bool(found[2]), if_not_exists=bool(found[4]))
 
 
-def run(session: Session, statement: exp.Expr, translate: Translate) -> Result:
+def run(session: Session, statement: exp.Expr, translate: Translate) -> Result:  # noqa: PLR0911 -- one return a kind
     """One definition."""
     if isinstance(statement, exp.Comment):
         return _comment(session, statement)
@@ -242,7 +244,7 @@ def functions(session: Session, query: exp.Expr) -> None:
 
 
 def get_ddl(session: Session, kind: str, text: str) -> str:
-    """What would make the object again.
+    """Give what would make the object again.
 
     :raises SnowflakeError: 002003 if there is none, 000002 for other kinds than tables and views.
     """

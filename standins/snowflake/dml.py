@@ -4,6 +4,8 @@ MERGE is DuckDB's own, one atomic statement. fakesnow spells it as a temporary t
 bookkeeping goes to a second database, which hangs or fails inside a transaction.
 """
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 import contextlib
@@ -116,7 +118,10 @@ def _merge(session: Session, statement: exp.Merge, translate: Translate) -> Resu
 
 
 def _refuse_duplicates(session: Session, statement: exp.Merge, translate: Translate) -> None:
-    """:raises SnowflakeError: 100090 if two source rows would change one target row, as Snowflake does by default."""
+    """Refuse two source rows for one target row, as Snowflake does by default.
+
+    :raises SnowflakeError: 100090.
+    """
     conditions = [
         when.args.get("condition") for when in statement.args["whens"].expressions if when.args.get("matched")
     ]

@@ -55,21 +55,21 @@ def open_duckdb() -> duckdb.DuckDBPyConnection:
 
 
 def global_catalogue_sql() -> str:
-    """What fakesnow wants in the global database; safe to repeat."""
+    """Give what fakesnow wants in the global database; safe to repeat."""
     return f"{info_schema.fs_global_creation_sql()};{show.fs_global_creation_sql()}"
 
 
 def database_catalogue_sql(database: str) -> str:
-    """What fakesnow wants in each database; safe to repeat."""
+    """Give what fakesnow wants in each database; safe to repeat."""
     return f"{info_schema.per_db_creation_sql(database)};{macros.creation_sql(database)}"
 
 
-class Translator(FakeSnowflakeCursor):
+class Translator(FakeSnowflakeCursor):  # type: ignore[misc]  # untyped without the stand-ins' environment
     """fakesnow's transformation of one statement, without its execution."""
 
     def __init__(self, session: Session) -> None:
         super().__init__(conn=session, duck_conn=session.duck)
 
     def translate(self, expression: exp.Expr) -> exp.Expr:
-        """The statement as DuckDB's; what DuckDB has no place for (comments, text lengths) is in its `args`."""
+        """Make the statement DuckDB's; what DuckDB has no place for (comments, text lengths) is in its `args`."""
         return self._transform(expression, None)

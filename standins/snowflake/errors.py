@@ -41,7 +41,7 @@ class SnowflakeError(Exception):
 
 
 def compilation(message: str, errno: int = 1003, sqlstate: str = "42000") -> SnowflakeError:
-    """An error found before the statement ran."""
+    """Make an error that is found before the statement runs."""
     return SnowflakeError(f"SQL compilation error:\n{message}", errno, sqlstate)
 
 
@@ -58,7 +58,7 @@ def missing(kind: str, name: str) -> SnowflakeError:
 
 
 def exists(name: str) -> SnowflakeError:
-    """The name is taken."""
+    """Say that the name is taken."""
     return compilation(f"Object '{name}' already exists.", 2002, "42710")
 
 
@@ -72,8 +72,9 @@ def syntax(error: sqlglot.errors.ParseError) -> SnowflakeError:
     )
 
 
-_SPECIFIERS = {"%Y": "YYYY", "%y": "YY", "%m": "MM", "%d": "DD", "%b": "MON", "%H": "HH24", "%I": "HH12", "%M": "MI"} | {
-    "%S": "SS", "%f": "FF6", "%n": "FF9", "%p": "AM", "%a": "DY", "%B": "MMMM",
+_SPECIFIERS = {
+    "%Y": "YYYY", "%y": "YY", "%m": "MM", "%d": "DD", "%b": "MON", "%H": "HH24", "%I": "HH12", "%M": "MI", "%S": "SS",
+    "%f": "FF6", "%n": "FF9", "%p": "AM", "%a": "DY", "%B": "MMMM",
 }  # fmt: skip
 
 
@@ -131,7 +132,8 @@ _BINDINGS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
     (
         r"column \"([^\"]+)\" must appear in the GROUP BY",
         lambda found: compilation(
-            f"error line 1 at position 0\n'{found[1]}' in select clause is neither an aggregate nor in the group by clause.",
+            f"error line 1 at position 0\n'{found[1]}' in select clause is neither an aggregate nor in the group by "
+            "clause.",
             979,
             "42601",
         ),
@@ -182,8 +184,8 @@ def _first(message: str, table: list[tuple[str, Callable[[re.Match[str]], Snowfl
     return None
 
 
-def from_duckdb(error: duckdb.Error) -> SnowflakeError:  # noqa: PLR0911 -- one return a kind of error
-    """The nearest Snowflake error; the message keeps DuckDB's first line where there is no nearer one."""
+def from_duckdb(error: duckdb.Error) -> SnowflakeError:  # noqa: C901, PLR0911 -- one return a kind of error
+    """Give the nearest Snowflake error; its message is DuckDB's first line where there is no nearer one."""
     message = str(error)
     line = message.split("\n", maxsplit=1)[0].split(": ", 1)[-1]
     if isinstance(error, duckdb.InterruptException):
@@ -216,7 +218,7 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:  # noqa: PLR0911 -- one 
 
 
 def internal(message: str) -> SnowflakeError:
-    """What nobody foresaw: still an error of the statement, at once."""
+    """Wrap what nobody foresaw: still an error of the statement, at once."""
     return SnowflakeError(
         f"SQL execution internal error:\nProcessing aborted by the stand-in: {message[:800]}", INTERNAL, "XX000"
     )

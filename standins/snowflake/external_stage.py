@@ -83,7 +83,7 @@ class ObjectStore:
         return sorted(found, key=lambda file: file.url)
 
     def fetch(self, file: StagedFile, folder: Path) -> Path:
-        """A local copy; its name ends like the object's, because that tells DuckDB the compression."""
+        """Make a local copy; its name ends like the object's, because that tells DuckDB the compression."""
         bucket, _, key = file.url.removeprefix("s3://").partition("/")
         path = folder / f"{len(list(folder.iterdir()))}-{PurePosixPath(key).name}"
         try:
@@ -105,7 +105,7 @@ def _failed(url: str, error: Exception) -> SnowflakeError:
 
 
 def not_found(path: str) -> SnowflakeError:
-    """A file that COPY was told to load by name is not in the stage."""
+    """Say that a file that COPY was told to load by name is not in the stage."""
     return SnowflakeError(
         f"Remote file '{path}' was not found. There are several potential causes. The file might not exist. "
         "The required credentials may be missing or invalid. If you are running a copy command, please make sure "

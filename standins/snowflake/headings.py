@@ -21,7 +21,7 @@ _ENDS = {
 
 
 def of(text: str, query: exp.Expr) -> list[str] | None:
-    """The names, or None where only the result knows how many there are (a star)."""
+    """Give the names, or None where only the result knows how many there are (a star)."""
     select = query
     while isinstance(select, exp.SetOperation | exp.Subquery):
         select = select.this
@@ -63,7 +63,7 @@ def _name(expression: exp.Expr, written: str) -> str:
 
 
 def _texts(text: str) -> list[str]:
-    """The source text of each expression of the outermost SELECT."""
+    """Cut out the source text of each expression of the outermost SELECT."""
     tokens = list(sqlglot.tokenize(text, read="snowflake"))
     opening = len(tokens) and next((at for at, token in enumerate(tokens) if token.token_type != TokenType.L_PAREN), 0)
     cuts: list[tuple[int, Token]] = []

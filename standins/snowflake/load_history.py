@@ -6,6 +6,8 @@ table starts afresh, and TRUNCATE forgets. The history is in the table's own dat
 back with the rows.
 """
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
@@ -27,7 +29,7 @@ def _table(database: str) -> str:
 
 
 def creation_sql(database: str) -> str:
-    """The history's table, and the view that is INFORMATION_SCHEMA.LOAD_HISTORY."""
+    """Make the history's table, and the view that is INFORMATION_SCHEMA.LOAD_HISTORY."""
     return f"""
         CREATE TABLE IF NOT EXISTS {_table(database)} (
             schema_name TEXT, table_name TEXT, file_name TEXT, etag TEXT, last_load_time TIMESTAMPTZ DEFAULT now(),
@@ -67,14 +69,14 @@ def record(duck: duckdb.DuckDBPyConnection, table: Name, loads: Iterable[tuple[S
 
 
 def forget(duck: duckdb.DuckDBPyConnection, table: Name) -> None:
-    """The table is new, empty or gone."""
+    """Start afresh: the table is new, empty or gone."""
     duck.execute(
         f"DELETE FROM {_table(table.database)} WHERE schema_name = ? AND table_name = ?", [table.schema, table.name]
     )
 
 
 def move(duck: duckdb.DuckDBPyConnection, old: Name, new: Name) -> None:
-    """The table has another name now."""
+    """Follow a table to its new name."""
     duck.execute(
         f"UPDATE {_table(old.database)} SET schema_name = ?, table_name = ? WHERE schema_name = ? AND table_name = ?",
         [new.schema, new.name, old.schema, old.name],

@@ -35,26 +35,27 @@ _MACROS: dict[str, dict[str, str]] = {
         "d TIMESTAMPTZ, i": "d + i",
         "d VARCHAR, i": "CAST(d AS TIMESTAMP) + i",
     },
-    # Snowflake shows milliseconds, and no point in a float that is whole.
+    # Snowflake shows milliseconds, no point in a float that is whole, and a string in a variant without quotes.
     "_sf_text": {
-        "v": "CAST(v AS VARCHAR)",
+        "v": "CASE WHEN typeof(v) = 'JSON' THEN TRY_CAST(CAST(v AS VARCHAR) AS JSON) ->> '$' "
+        "ELSE CAST(v AS VARCHAR) END",
         "v TIMESTAMP": "strftime(v, '%Y-%m-%d %H:%M:%S.%g')",
         "v TIMESTAMPTZ": "strftime(v, '%Y-%m-%d %H:%M:%S.%g +0000')",
-        "v DOUBLE": "CASE WHEN v = trunc(v) AND abs(v) < 1e15 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) ELSE CAST(v AS VARCHAR) END",
-        "v VARCHAR": "CAST(v AS VARCHAR)",
+        "v DOUBLE": "CASE WHEN v = trunc(v) AND abs(v) < 1e15 THEN CAST(CAST(v AS BIGINT) AS VARCHAR) "
+        "ELSE CAST(v AS VARCHAR) END",
         "v BIGINT": "CAST(v AS VARCHAR)",
         "v DATE": "CAST(v AS VARCHAR)",
     },
     "_sf_initcap": {
         "s": r"array_to_string(list_transform(regexp_extract_all(lower(s::VARCHAR), "
         r"'[^\s!?@"
-        "^#$&~_,.:;+\-*%/|\\\[\](){}<>]+|[\s!?@"
-        "^#$&~_,.:;+\-*%/|\\\[\](){}<>]+'), "
+        "^#$&~_,.:;+\\-*%/|\\\\[\\](){}<>]+|[\\s!?@"
+        "^#$&~_,.:;+\\-*%/|\\\\[\\](){}<>]+'), "
         "x -> upper(x[1]) || x[2:]), '')"
     },
     "_sf_typeof": {
-        "v": "CASE json_type(v) WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'BIGINT' THEN 'INTEGER' WHEN 'DOUBLE' THEN 'DECIMAL' "
-        "WHEN 'NULL' THEN 'NULL_VALUE' ELSE json_type(v) END"
+        "v": "CASE json_type(v) WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'BIGINT' THEN 'INTEGER' "
+        "WHEN 'DOUBLE' THEN 'DECIMAL' WHEN 'NULL' THEN 'NULL_VALUE' ELSE json_type(v) END"
     },
     "_sf_signed": {"h": "CAST(h::HUGEINT - 9223372036854775808 AS BIGINT)"},
 }

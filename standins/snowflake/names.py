@@ -30,12 +30,12 @@ class Name(NamedTuple):
 
 
 def quoted(name: str) -> str:
-    """An identifier for DuckDB."""
+    """Quote an identifier for DuckDB."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """A string for DuckDB."""
+    """Quote a string for DuckDB."""
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -51,7 +51,7 @@ def fold(identifier: exp.Expr | str | None) -> str:
 
 
 def qualify(session: Session, table: exp.Table, verb: str = "SELECT") -> Name:
-    """The object that a reference means in this session.
+    """Find the object that a reference means in this session.
 
     :raises SnowflakeError: 090105 or 090106 where the session has no current database or schema to fill in.
     """
@@ -72,7 +72,7 @@ def complete(session: Session, database: str, schema: str, name: str, verb: str)
 
 
 def split(text: str) -> list[str]:
-    """The parts of a dotted name, quotes respected."""
+    """Split a dotted name, quotes respected."""
     parts, part, inside = [], "", False
     for character in text:
         if character == '"':
@@ -86,7 +86,7 @@ def split(text: str) -> list[str]:
 
 
 def from_text(session: Session, text: str, verb: str) -> Name:
-    """A name given as text, as in GET_DDL('TABLE', 'raw.t') or FORMAT_NAME = 'raw.f'."""
+    """Read a name given as text, as in GET_DDL('TABLE', 'raw.t') or FORMAT_NAME = 'raw.f'."""
     database, schema, name = ["", "", *split(text)][-3:]
     return complete(session, database, schema, name, verb)
 

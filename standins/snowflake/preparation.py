@@ -7,7 +7,7 @@ every table gets its full name, or the name behind which this session's temporar
 from __future__ import annotations
 
 import binascii
-import datetime
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 Bindings = dict[str, dict[str, Any]]
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def bound(binding: dict[str, Any], value: Any) -> exp.Expr:
-    """A bound value as a literal of its type; the protocol sends text, and times as numbers since 1970."""
+def bound(binding: dict[str, Any], value: Any) -> exp.Expr:  # noqa: PLR0911 -- one return a type
+    """Make a literal of a bound value; the protocol sends text, and times as numbers since 1970."""
     kind = str(binding.get("type", "TEXT")).upper()
     if value is None:
         return exp.Null()
@@ -48,7 +48,7 @@ def bound(binding: dict[str, Any], value: Any) -> exp.Expr:
         moment = _moment(int(nanoseconds))
         if kind == "TIMESTAMP_NTZ":
             return _typed(moment.replace(tzinfo=None).isoformat(sep=" "), "TIMESTAMPNTZ")
-        zone = datetime.timezone(datetime.timedelta(minutes=int(offset or 1440) - 1440))
+        zone = dt.timezone(dt.timedelta(minutes=int(offset or 1440) - 1440))
         return _typed(moment.astimezone(zone).isoformat(sep=" "), "TIMESTAMPTZ")
     return exp.Literal.string(str(value))
 
@@ -57,8 +57,8 @@ def _typed(text: str, kind: str) -> exp.Expr:
     return exp.cast(exp.Literal.string(text), kind, dialect="snowflake")
 
 
-def _moment(nanoseconds: int) -> datetime.datetime:
-    return _EPOCH + datetime.timedelta(microseconds=nanoseconds // 1000)
+def _moment(nanoseconds: int) -> dt.datetime:
+    return _EPOCH + dt.timedelta(microseconds=nanoseconds // 1000)
 
 
 def bind(statement: exp.Expr, bindings: Bindings, row: int | None = None) -> exp.Expr:
@@ -68,7 +68,7 @@ def bind(statement: exp.Expr, bindings: Bindings, row: int | None = None) -> exp
     :raises SnowflakeError: 002049 for a placeholder without a value.
     """
     position = 0
-    for placeholder in [each for each in statement.find_all(exp.Placeholder, bfs=False)]:
+    for placeholder in list(statement.find_all(exp.Placeholder, bfs=False)):
         key = placeholder.name
         if not key or key == "?":
             position += 1
@@ -122,7 +122,7 @@ _CONTEXT: dict[str, Callable[[Session], str | None]] = {
 
 
 def function_name(node: exp.Expr) -> str:
-    """A function call's name as Snowflake spells it, whether sqlglot knows it or not; empty for other nodes."""
+    """Give a call's name as Snowflake spells it, whether sqlglot knows the function or not; empty for other nodes."""
     if isinstance(node, exp.Anonymous):
         return str(node.name).upper()
     return str(node.sql_name()).upper() if isinstance(node, exp.Func) else ""
@@ -134,7 +134,7 @@ def context(session: Session, statement: exp.Expr) -> None:
         if isinstance(node, exp.Column) and (node.table or node.this.args.get("quoted")):
             continue
         name = node.name.upper() if isinstance(node, exp.Column) else function_name(node)
-        if isinstance(node, exp.Column) and name not in {"CURRENT_USER"}:
+        if isinstance(node, exp.Column) and name != "CURRENT_USER":
             continue
         if name in _CONTEXT:
             value = _text(_CONTEXT[name](session))

@@ -27,10 +27,10 @@ _REFUSED = (
     "SHARE", "EVENT TABLE", "HYBRID TABLE", "ICEBERG TABLE", "STREAMLIT", "EXTERNAL FUNCTION", "AGGREGATE FUNCTION",
     "NOTEBOOK", "SERVICE", "COMPUTE POOL", "IMAGE REPOSITORY", "MODEL", "DATASET", "GIT REPOSITORY", "APPLICATION",
 )  # fmt: skip
+_KINDS = "|".join(sorted((*_WITHOUT_EFFECT, *_REFUSED), key=len, reverse=True)).replace(" ", r"\s+")
 _MADE = re.compile(
-    r"(CREATE|ALTER|DROP|UNDROP)\s+(?:OR\s+(?:REPLACE|ALTER)\s+)?(?:(?:TEMP(?:ORARY)?|TRANSIENT|SECURE|LOCAL|GLOBAL|VOLATILE)\s+)*"
-    rf"({'|'.join(each.replace(' ', chr(92) + 's+') for each in sorted((*_WITHOUT_EFFECT, *_REFUSED), key=len, reverse=True))})\b\s*"
-    rf"{_NAME}?",
+    r"(CREATE|ALTER|DROP|UNDROP)\s+(?:OR\s+(?:REPLACE|ALTER)\s+)?"
+    rf"(?:(?:TEMP(?:ORARY)?|TRANSIENT|SECURE|LOCAL|GLOBAL|VOLATILE)\s+)*({_KINDS})\b\s*{_NAME}?",
     re.IGNORECASE,
 )
 _WORDS = re.compile(
@@ -43,13 +43,16 @@ _LEADING = re.compile(r"(\s|--[^\n]*(\n|$)|//[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTAL
 
 
 def body(text: str) -> str:
-    """A statement without the comments before it and the semicolon behind it."""
+    """Strip a statement of the comments before it and the semicolon behind it."""
     found = _LEADING.match(text)
     return text[found.end() if found else 0 :].rstrip().rstrip(";").rstrip()
 
 
 def refuse_scripting(text: str) -> None:
-    """:raises SnowflakeError: 000002 for a block of Snowflake Scripting, which is several statements to a parser."""
+    """Refuse a block of Snowflake Scripting, which is several statements to a parser.
+
+    :raises SnowflakeError: 000002.
+    """
     if re.match(r"DECLARE\b", text, re.IGNORECASE):
         raise unsupported("DECLARE: a Snowflake Scripting block")
     if re.match(r"BEGIN\s+(?!TRANSACTION\b|WORK\b|NAME\b)\w", text, re.IGNORECASE):
@@ -57,7 +60,7 @@ def refuse_scripting(text: str) -> None:
 
 
 def accepted(text: str) -> Result | None:
-    """The answer to a statement that has no effect here; None if it is another one.
+    """Answer a statement that has no effect here; None if it is another one.
 
     :raises SnowflakeError: 000002 for an object that is refused.
     """
@@ -79,7 +82,10 @@ def accepted(text: str) -> Result | None:
 
 
 def refuse(text: str, statement: exp.Expr) -> None:
-    """:raises SnowflakeError: 000002, naming the statement by its first words or the construct inside it."""
+    """Refuse a statement, naming it by its first words or the construct inside it.
+
+    :raises SnowflakeError: 000002.
+    """
     if isinstance(statement, exp.MultitableInserts):
         raise unsupported("INSERT ALL | FIRST (multi-table insert)")
     if found := _WORDS.match(text):

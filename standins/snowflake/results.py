@@ -68,7 +68,7 @@ class Column:
     length: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """A `rowtype` entry."""
+        """Give the `rowtype` entry."""
         return {
             "name": self.name, "database": "", "schema": "", "table": "", "nullable": True, "type": self.type,
             "byteLength": self.length, "length": self.length, "precision": self.precision, "scale": self.scale,
@@ -77,7 +77,7 @@ class Column:
 
 
 def column(name: str, duck_type: str) -> Column:
-    """What Snowflake would call a column of a DuckDB type.
+    """Find what Snowflake would call a column of a DuckDB type.
 
     :raises SnowflakeError: 000002 for a type that Snowflake has no counterpart for.
     """
@@ -113,14 +113,14 @@ class Result:
     query_id: str = field(default_factory=lambda: str(uuid4()))
 
     def named(self, names: Sequence[str]) -> Result:
-        """The same under other column names."""
+        """Give the same under other column names."""
         columns = [
             Column(name, c.type, c.precision, c.scale, c.length) for name, c in zip(names, self.columns, strict=True)
         ]
         return Result(columns, self.table.rename_columns(list(names)), self.kind, self.rowcount, self.query_id)
 
     def typed(self, kinds: Sequence[str | None] | None) -> Result:
-        """The same with semi-structured columns called OBJECT or ARRAY where the query says so."""
+        """Call semi-structured columns OBJECT or ARRAY where the query says so."""
         if not kinds or len(kinds) != len(self.columns):
             return self
         self.columns = [
@@ -130,7 +130,7 @@ class Result:
         return self
 
     def payload(self) -> dict[str, Any]:
-        """The part of the protocol's answer that holds columns and rows."""
+        """Give the part of the protocol's answer that holds columns and rows."""
         data: dict[str, Any] = {
             "rowtype": [each.to_json() for each in self.columns],
             "total": self.table.num_rows,
@@ -149,7 +149,7 @@ class Result:
 
 
 def fetched(duck: duckdb.DuckDBPyConnection, kind: int = SELECT) -> Result:
-    """What the connection's last statement gave."""
+    """Take what the connection's last statement gave."""
     described = duck.description or []
     table = duck.to_arrow_table()
     columns = [column(name, str(duck_type)) for name, duck_type, *_ in described]
@@ -158,7 +158,7 @@ def fetched(duck: duckdb.DuckDBPyConnection, kind: int = SELECT) -> Result:
 
 
 def rows(names: Sequence[str], values: Sequence[Sequence[Any]], kind: int = SELECT) -> Result:
-    """A result made by hand; a column's type is that of its first value."""
+    """Make a result by hand; a column's type is that of its first value."""
     columns, arrays = [], []
     for at, name in enumerate(names):
         cells = [row[at] for row in values]
@@ -184,7 +184,7 @@ def status(message: str = "Statement executed successfully.", kind: int = DDL) -
 
 
 def counts(kind: int, **counted: int) -> Result:
-    """A DML statement's answer: `inserted=3` becomes `number of rows inserted`."""
+    """Answer a DML statement: `inserted=3` becomes `number of rows inserted`."""
     names = [f"number of {'multi-joined rows updated' if key == 'multi' else f'rows {key}'}" for key in counted]
     answer = rows(names, [list(counted.values())], kind)
     answer.rowcount = sum(value for key, value in counted.items() if key != "multi")
@@ -216,7 +216,7 @@ def _wire(table: pa.Table, columns: list[Column]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def _array(array: pa.Array, about: Column) -> pa.Array:
+def _array(array: pa.Array, about: Column) -> pa.Array:  # noqa: PLR0911 -- one return a type
     if isinstance(array, pa.ChunkedArray):  # what combine_chunks gives for no rows at all
         array = pa.array([], array.type)
     if about.type.startswith("timestamp"):

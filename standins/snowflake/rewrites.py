@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import sqlglot
 from sqlglot import exp
 
 from standins.snowflake.errors import SnowflakeError, unsupported
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _TIMES = {exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ}
 _SEMISTRUCTURED = {exp.DataType.Type.VARIANT, exp.DataType.Type.OBJECT, exp.DataType.Type.ARRAY}
+_DELIMITERS = sqlglot.parse_one("INITCAP('')", read="snowflake").expression
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
 
 
@@ -77,12 +79,14 @@ def _division(node: exp.Expr) -> exp.Expr | None:
     if not _holds_aggregate(left, right):
         return _call("_SF_DIV", left.copy(), right.copy())
     quotient = _call("_SF_DIV_FLOAT", left.copy(), right.copy())
-    counts = all(isinstance(side, exp.Count) or (isinstance(side, exp.Literal) and side.name.isdigit()) for side in (left, right))
+    counts = all(
+        isinstance(side, exp.Count) or (isinstance(side, exp.Literal) and side.name.isdigit()) for side in (left, right)
+    )
     return exp.cast(quotient, "DECIMAL(38, 6)") if counts else quotient
 
 
 def _number(node: exp.Expr) -> exp.Expr:
-    """A numeral in quotes as a number, as arithmetic takes it."""
+    """Take a numeral in quotes for a number, as arithmetic does."""
     text = node.name if isinstance(node, exp.Literal) and node.is_string else ""
     try:
         float(text)
@@ -98,13 +102,18 @@ def _arithmetic(node: exp.Expr) -> exp.Expr | None:
     for key in ("this", "expression"):
         side = node.args[key]
         number = _number(side)
-        if isinstance(number, exp.Literal) and not number.is_string and number.name.isdigit():
-            other = node.args["expression" if key == "this" else "this"]
-            if isinstance(other, exp.Literal | exp.Cast | exp.Paren) and not other.find(exp.Interval, exp.Column):
-                if not (isinstance(other, exp.Cast) and other.to.this not in exp.DataType.NUMERIC_TYPES):
-                    number = exp.cast(number.copy(), "BIGINT")
+        other = node.args["expression" if key == "this" else "this"]
+        if isinstance(number, exp.Literal) and number.name.isdigit() and not number.is_string and _is_number(other):
+            number = exp.cast(number.copy(), "BIGINT")
         node.set(key, number)
     return None
+
+
+def _is_number(node: exp.Expr) -> bool:
+    """Whether a constant is surely a number: days can be added to the others."""
+    if isinstance(node, exp.Cast):
+        return node.to.this in exp.DataType.NUMERIC_TYPES
+    return isinstance(node, exp.Literal | exp.Paren) and node.find(exp.Interval, exp.Column, exp.Cast) is None
 
 
 def _trim(node: exp.Expr) -> exp.Expr | None:
@@ -165,7 +174,7 @@ def _is_castable(value: exp.Expr) -> exp.Expr:
 
 
 def _to_char(node: exp.Expr) -> exp.Expr | None:
-    """sqlglot drops the format unless it knows the argument's type."""
+    """Sqlglot drops the format unless it knows the argument's type."""
     form = node.args.get("format")
     if form is None:
         text = exp.cast(node.this.copy(), "VARCHAR")
@@ -176,8 +185,9 @@ def _to_char(node: exp.Expr) -> exp.Expr | None:
 
 
 _DATE_PARTS = (
-    ("YYYY", "%Y"), ("YY", "%y"), ("MMMM", "%B"), ("MON", "%b"), ("MM", "%m"), ("DD", "%d"), ("DY", "%a"), ("HH24", "%H"),
-    ("HH12", "%I"), ("AM", "%p"), ("PM", "%p"), ("MI", "%M"), ("SS", "%S"), ("FF3", "%g"), ("FF6", "%f"), ("FF9", "%n"),
+    ("YYYY", "%Y"), ("YY", "%y"), ("MMMM", "%B"), ("MON", "%b"), ("MM", "%m"), ("DD", "%d"), ("DY", "%a"),
+    ("HH24", "%H"), ("HH12", "%I"), ("AM", "%p"), ("PM", "%p"), ("MI", "%M"), ("SS", "%S"),
+    ("FF3", "%g"), ("FF6", "%f"), ("FF9", "%n"),
     ("FF", "%n"), ("TZHTZM", "%z"), ("TZH:TZM", "%z"),
 )  # fmt: skip
 
@@ -223,6 +233,11 @@ def _listagg(node: exp.Expr) -> exp.Expr | None:
     if isinstance(whole, exp.Window) or isinstance(whole.parent, exp.Window | exp.Coalesce):
         return None
     return exp.Coalesce(this=node.copy(), expressions=[exp.Literal.string("")])
+
+
+def _initcap(node: exp.Expr) -> exp.Expr | None:
+    """With the usual delimiters; with one's own, sqlglot's translation stays."""
+    return _call("_SF_INITCAP", node.this.copy()) if node.expression == _DELIMITERS else None
 
 
 def _window(node: exp.Expr) -> exp.Expr | None:
@@ -284,7 +299,7 @@ _REWRITES: list[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr], exp.Expr 
         lambda node: _call("LIST_SORT", node.copy()) if function_name(node.parent) != "LIST_SORT" else None,
     ),
     ((exp.Typeof,), lambda node: _call("_SF_TYPEOF", node.this.copy())),
-    ((exp.Initcap,), lambda node: _call("_SF_INITCAP", node.this.copy()) if len(node.expression.name) > 5 else None),  # noqa: PLR2004 -- the default delimiters
+    ((exp.Initcap,), _initcap),
     ((exp.Anonymous,), _named),
 ]
 

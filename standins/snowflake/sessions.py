@@ -1,5 +1,7 @@
 """Sessions: logging in, what a session remembers, and what becomes of one whose client has gone."""
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 import contextlib
@@ -37,7 +39,7 @@ QUERY_IDS = 1000
 _numbers = itertools.count(1)
 
 
-class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # fakesnow is untyped here
+class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without the stand-ins' environment
     """One login.
 
     The base class holds what fakesnow's translation reads: current database and schema, variables.
@@ -46,6 +48,13 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # fakesnow is unt
     :param database: as the client asked; no such database leaves the session without one, as in Snowflake.
     :param schema: likewise.
     """
+
+    database: str | None
+    _schema: str | None
+    number: int
+    role: str
+    warehouse: str
+    in_transaction: bool
 
     def __init__(self, account: Account, database: str | None, schema: str | None) -> None:
         super().__init__(account.duck.cursor(), {}, create_database=False, create_schema=False, db_path=account.data)
@@ -81,7 +90,7 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # fakesnow is unt
         self.duck.execute(f"SET schema = '{quoted(database)}.main'")
 
     def schemas(self, database: str) -> set[str]:
-        """The schemas of a database."""
+        """List the schemas of a database."""
         found = self.duck.execute("SELECT schema_name FROM duckdb_schemas() WHERE database_name = ?", [database])
         hidden = {"main", "pg_catalog", "information_schema", INTERNAL}
         return {name for (name,) in found.fetchall() if name not in hidden} | {"INFORMATION_SCHEMA"}
@@ -92,12 +101,16 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # fakesnow is unt
         del self.query_ids[:-QUERY_IDS]
         self.results[result.query_id] = result
         while self.results and (
-            len(self.results) > REMEMBERED or sum(each.table.nbytes for each in self.results.values()) > REMEMBERED_BYTES
+            len(self.results) > REMEMBERED
+            or sum(each.table.nbytes for each in self.results.values()) > REMEMBERED_BYTES
         ):
             self.results.popitem(last=False)
 
     def raise_if_cancelled(self) -> None:
-        """:raises SnowflakeError: 000604 once the statement was cancelled."""
+        """Stop a statement that was cancelled.
+
+        :raises SnowflakeError: 000604.
+        """
         if self.cancelled.is_set():
             raise SnowflakeError("SQL execution canceled", 604, "57014")
 
@@ -159,10 +172,12 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # fakesnow is unt
         if self.lost_transaction:
             self.lost_transaction = not ends
             raise SnowflakeError(
-                "The transaction was rolled back: it was idle while another session waited for its tables.", 625, "57014"
+                "The transaction was rolled back: it was idle while another session waited for its tables.",
+                625,
+                "57014",
             )
 
-    def close(self, retry: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 -- fakesnow's signature
+    def close(self, retry: bool = True) -> None:  # noqa: ARG002 -- fakesnow's signature
         """Roll back, drop what is the session's own, and go."""
         self.cancel()
         with self.busy:
@@ -191,7 +206,7 @@ class Sessions:
         self._lock = threading.Lock()
 
     def log_in(self, user: str, password: str, database: str | None, schema: str | None) -> Session:
-        """A new session.
+        """Open a session.
 
         :raises SnowflakeError: 390100 for any other login than the stand-in's.
         """
@@ -204,7 +219,7 @@ class Sessions:
         return session
 
     def of(self, token: str | None) -> Session:
-        """The session of a token.
+        """Find the session of a token.
 
         :raises SnowflakeError: 390104 for a token of no session; the connector does not try that again.
         """
@@ -218,7 +233,7 @@ class Sessions:
         return session
 
     def renew(self, master_token: str | None) -> Session:
-        """The session of a master token, under a new session token.
+        """Give the session of a master token a new session token.
 
         :raises SnowflakeError: 390115 if it is nobody's.
         """

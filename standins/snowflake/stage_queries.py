@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def references(statement: exp.Expr) -> list[exp.Table]:
-    """The stages that a query reads."""
+    """Find the stages that a query reads."""
     return [
         table
         for table in statement.find_all(exp.Table)
@@ -31,7 +31,7 @@ def references(statement: exp.Expr) -> list[exp.Table]:
 
 
 def highest_dollar(query: exp.Expr) -> int:
-    """The highest n of the `$n` in a query."""
+    """Find the highest n of the `$n` in a query."""
     found = [int(each.name) for each in query.find_all(exp.Parameter) if each.name.isdigit()]
     return max(found, default=1)
 

@@ -1,11 +1,11 @@
 """Reading staged files: Snowflake's file formats as DuckDB's readers."""
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import duckdb
 
 from standins.snowflake.errors import SnowflakeError, unsupported
 from standins.snowflake.names import literal, quoted
@@ -13,42 +13,45 @@ from standins.snowflake.names import literal, quoted
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import duckdb
+
     from standins.snowflake.external_stage import StagedFile
 
-_IGNORED = {
-    # What these change is not visible in the rows, or is how it is read here anyhow.
-    "BINARY_AS_TEXT", "BINARY_FORMAT", "COMPRESSION", "DATE_FORMAT", "ENCODING", "ESCAPE", "ESCAPE_UNENCLOSED_FIELD",
-    "PARSE_HEADER", "RECORD_DELIMITER", "REPLACE_INVALID_CHARACTERS", "SKIP_BLANK_LINES", "SKIP_BYTE_ORDER_MARK",
-    "SNAPPY_COMPRESSION", "TIMESTAMP_FORMAT", "TIME_FORMAT", "TRIM_SPACE", "TYPE", "USE_LOGICAL_TYPE",
+_KNOWN: dict[str, set[str]] = {
+    "CSV": {
+        "EMPTY_FIELD_AS_NULL", "ERROR_ON_COLUMN_COUNT_MISMATCH", "FIELD_DELIMITER", "FIELD_OPTIONALLY_ENCLOSED_BY",
+        "NULL_IF", "SKIP_HEADER",
+    },
+    "JSON": {"STRIP_OUTER_ARRAY"},
+    "PARQUET": set(),
+}  # fmt: skip
+_WITHOUT_EFFECT = {
+    "COMPRESSION", "ESCAPE_UNENCLOSED_FIELD", "SKIP_BYTE_ORDER_MARK", "SNAPPY_COMPRESSION", "TYPE", "USE_LOGICAL_TYPE",
     "USE_VECTORIZED_SCANNER", "VALIDATE_UTF8",
 }  # fmt: skip
-_REFUSED_VALUES = {
-    ("DATE_FORMAT", "AUTO"), ("TIMESTAMP_FORMAT", "AUTO"), ("TIME_FORMAT", "AUTO"), ("ENCODING", "UTF8"),
-    ("RECORD_DELIMITER", "\\n"), ("RECORD_DELIMITER", "\n"), ("PARSE_HEADER", False), ("ESCAPE", "NONE"),
-    ("SKIP_BLANK_LINES", False), ("REPLACE_INVALID_CHARACTERS", False), ("BINARY_FORMAT", "HEX"), ("BINARY_AS_TEXT", True),
-    ("TRIM_SPACE", False), ("ENCODING", "UTF-8"), ("BINARY_FORMAT", "UTF8"), ("BINARY_AS_TEXT", False),
+_AS_IT_IS_READ: dict[str, set[Any]] = {
+    "ALLOW_DUPLICATE": {False}, "BINARY_AS_TEXT": {True, False}, "BINARY_FORMAT": {"HEX", "UTF8"},
+    "DATE_FORMAT": {"AUTO"}, "ENCODING": {"UTF8", "UTF-8"}, "ESCAPE": {"NONE"}, "IGNORE_UTF8_ERRORS": {False},
+    "PARSE_HEADER": {False},
+    "RECORD_DELIMITER": {"\\N", "\n"}, "REPLACE_INVALID_CHARACTERS": {False}, "SKIP_BLANK_LINES": {False},
+    "STRIP_NULL_VALUES": {False}, "TIMESTAMP_FORMAT": {"AUTO"}, "TIME_FORMAT": {"AUTO"}, "TRIM_SPACE": {False},
 }  # fmt: skip
-_FREE = {"COMPRESSION", "ESCAPE_UNENCLOSED_FIELD", "SNAPPY_COMPRESSION", "TYPE", "USE_LOGICAL_TYPE", "VALIDATE_UTF8"} | {
-    "SKIP_BYTE_ORDER_MARK", "USE_VECTORIZED_SCANNER"
-}  # fmt: skip
-_CSV = {"EMPTY_FIELD_AS_NULL", "ERROR_ON_COLUMN_COUNT_MISMATCH", "FIELD_DELIMITER", "FIELD_OPTIONALLY_ENCLOSED_BY"} | {
-    "NULL_IF", "SKIP_HEADER"
-}  # fmt: skip
-_JSON = {"STRIP_OUTER_ARRAY", "ALLOW_DUPLICATE", "STRIP_NULL_VALUES", "IGNORE_UTF8_ERRORS"}
 
 
 def check_options(options: dict[str, Any]) -> None:
-    """:raises SnowflakeError: 000002 for an option that would change the rows and is not done here."""
-    known = {"CSV": _CSV, "JSON": {"STRIP_OUTER_ARRAY"}, "PARQUET": {"NULL_IF"}}.get(options["TYPE"])
+    """Refuse an option that would change the rows and is not done here.
+
+    :raises SnowflakeError: 000002.
+    """
+    known = _KNOWN.get(options["TYPE"])
     if known is None:
         raise unsupported(f"FILE_FORMAT TYPE = {options['TYPE']}")
     for name, value in options.items():
-        comparable = value.upper() if isinstance(value, str) and name != "RECORD_DELIMITER" else value
-        if name in known or name in _FREE or (name in _IGNORED and (name, comparable) in _REFUSED_VALUES):
+        comparable = value.upper() if isinstance(value, str) else value
+        if name in known or name in _WITHOUT_EFFECT:
             continue
-        if isinstance(value, bool) and value is False and name in _JSON:
-            continue
-        raise unsupported(f"FILE_FORMAT option {name} = {value}")
+        if isinstance(comparable, list) or comparable not in _AS_IT_IS_READ.get(name, set()):
+            raise unsupported(f"FILE_FORMAT option {name} = {value}")
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ class LocalFile:
 
 
 def reader(file: LocalFile, options: dict[str, Any], width: int = 0) -> str:
-    """A DuckDB table function over one file.
+    """Make a DuckDB table function over one file.
 
     CSV gives text columns `c1`, `c2`...; Parquet its own columns; JSON one column `json`.
 
@@ -89,13 +92,13 @@ def _csv(options: dict[str, Any], width: int) -> str:
         nulls.append("")
     columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(1, width + 1))
     lenient = options.get("ERROR_ON_COLUMN_COUNT_MISMATCH") is False
+    quoting = literal("" if quote.upper() == "NONE" else quote)
     return ", ".join(
         [
             "header = false", "auto_detect = false", f"columns = {{{columns}}}", f"delim = {literal(delimiter)}",
-            f"skip = {int(options.get('SKIP_HEADER', 0))}", f"quote = {literal('' if quote.upper() == 'NONE' else quote)}",
-            f"escape = {literal('' if quote.upper() == 'NONE' else quote)}", "max_line_size = 16777216",
-            f"nullstr = [{', '.join(literal(each) for each in nulls)}]", f"null_padding = {lenient}", "parallel = false",
-            f"strict_mode = {not lenient}",
+            f"skip = {int(options.get('SKIP_HEADER', 0))}", f"quote = {quoting}", f"escape = {quoting}",
+            f"nullstr = [{', '.join(literal(each) for each in nulls)}]", f"null_padding = {lenient}",
+            f"strict_mode = {not lenient}", "parallel = false", "max_line_size = 16777216",
         ]
     )  # fmt: skip
 
@@ -118,7 +121,8 @@ def relation(duck: duckdb.DuckDBPyConnection, files: list[LocalFile], options: d
     """
     if not files:
         nothing = ", ".join(f"NULL::JSON AS {quoted(f'${at}')}" for at in range(1, max(dollars, 1) + 1))
-        return f'SELECT {nothing}, NULL::VARCHAR AS "METADATA$FILENAME", NULL::BIGINT AS "METADATA$FILE_ROW_NUMBER" WHERE false'
+        metadata = 'NULL::VARCHAR AS "METADATA$FILENAME", NULL::BIGINT AS "METADATA$FILE_ROW_NUMBER"'
+        return f"SELECT {nothing}, {metadata} WHERE false"
     parts = []
     for file in files:
         if options["TYPE"] == "CSV":
@@ -136,7 +140,7 @@ def relation(duck: duckdb.DuckDBPyConnection, files: list[LocalFile], options: d
 
 
 def unreadable(error: duckdb.Error, file: LocalFile, kind: str) -> SnowflakeError:
-    """A file that is not what its format says, in Snowflake's words."""
+    """Say in Snowflake's words that a file is not what its format says."""
     message = str(error).split("\n", maxsplit=1)[0].split(": ", 1)[-1].replace(str(file.path), file.shown)
     if kind == "PARQUET":
         return in_file(
@@ -152,7 +156,7 @@ def unreadable(error: duckdb.Error, file: LocalFile, kind: str) -> SnowflakeErro
 
 
 def in_file(error: SnowflakeError, file: LocalFile, row: int | None = None, column: str = "") -> SnowflakeError:
-    """An error with the place where it happened and Snowflake's advice."""
+    """Add to an error the place where it happened, and Snowflake's advice."""
     where = f"\n  File '{file.shown}', line {row or ''}, character \n  Row {row or ''}, column {column}"
     advice = (
         "\n  If you would like to continue loading when an error is encountered, use other values such as 'SKIP_FILE' "

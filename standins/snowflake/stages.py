@@ -3,6 +3,8 @@
 Both live in the global database (fakesnow's tables, so its SHOW commands see them) and therefore on disk.
 """
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 import json
@@ -44,8 +46,8 @@ class Stage:
     options: dict[str, Any] = field(default_factory=dict)
 
 
-def option(value: Any) -> Any:
-    """The Python value of an option's expression."""
+def option(value: Any) -> Any:  # noqa: PLR0911 -- one return a kind of expression
+    """Give the Python value of an option's expression."""
     if isinstance(value, exp.Literal):
         return str(value.this) if value.is_string else int(value.this)
     if isinstance(value, exp.Boolean):
@@ -64,25 +66,23 @@ def option(value: Any) -> Any:
 
 def options(properties: Iterable[exp.Expr]) -> dict[str, Any]:
     """`NAME = value` pairs."""
-    return {
-        each.this.name.upper(): option(each.args.get("value")) for each in properties if isinstance(each, exp.Property)
-    }
+    named = [each for each in properties if type(each) is exp.Property]
+    return {each.this.name.upper(): option(each.args.get("value")) for each in named}
 
 
 def create_stage(session: Session, statement: exp.Create) -> Result:
     """CREATE STAGE: external ones on s3:// only."""
     name = qualify(session, statement.this, "CREATE STAGE")
-    given: dict[str, Any] = {}
-    temporary = False
-    for each in statement.args["properties"].expressions if statement.args.get("properties") else []:
-        if isinstance(each, exp.TemporaryProperty):
-            temporary = True
-        elif isinstance(each, exp.FileFormatProperty):
+    properties = statement.args["properties"].expressions if statement.args.get("properties") else []
+    temporary = statement.find(exp.TemporaryProperty) is not None
+    given = options(properties)
+    for each in properties:
+        if isinstance(each, exp.FileFormatProperty):
             given["FILE_FORMAT"] = options(each.expressions)
         elif isinstance(each, exp.SchemaCommentProperty):
             given["COMMENT"] = each.this.name
-        elif isinstance(each, exp.Property):
-            given[each.this.name.upper()] = option(each.args.get("value"))
+        elif isinstance(each, exp.CredentialsProperty):
+            given["CREDENTIALS"] = True
     url = str(given.get("URL", ""))
     if not url:
         raise unsupported("an internal stage: CREATE STAGE without URL = 's3://...'")
@@ -100,7 +100,8 @@ def create_stage(session: Session, statement: exp.Create) -> Result:
         "has_encryption_key, owner, comment, type, cloud, storage_integration, owner_role_type, directory_enabled) "
         "VALUES (now(), ?, ?, ?, ?, ?, 'N', 'DEV', ?, ?, 'AWS', ?, 'ROLE', 'N')",
         [
-            name.name, name.database, name.schema, url, "Y" if "CREDENTIALS" in given else "N", given.get("COMMENT", ""),
+            name.name, name.database, name.schema, url, "Y" if "CREDENTIALS" in given else "N",
+            given.get("COMMENT", ""),
             "EXTERNAL TEMPORARY" if temporary else "EXTERNAL", given.get("STORAGE_INTEGRATION"),
         ],
     )  # fmt: skip
@@ -127,7 +128,8 @@ def create_file_format(session: Session, statement: exp.Create) -> Result:
         raise exists(name.name)
     _delete(session, FORMATS, name)
     session.duck.execute(
-        f"INSERT INTO {FORMATS} (created_on, name, database_name, schema_name, type, options) VALUES (now(), ?, ?, ?, ?, ?)",
+        f"INSERT INTO {FORMATS} (created_on, name, database_name, schema_name, type, options) "
+        "VALUES (now(), ?, ?, ?, ?, ?)",
         [name.name, name.database, name.schema, kind, json.dumps(given | {"TYPE": kind})],
     )
     return results.status(f"File format {name.name} successfully created.")
@@ -147,7 +149,7 @@ def drop(session: Session, kind: str, name: Name, *, if_exists: bool) -> Result:
 
 
 def resolve(session: Session, reference: str) -> Stage:
-    """What `@stage/path` or `s3://...` points at.
+    """Find what `@stage/path` or `s3://...` points at.
 
     :raises SnowflakeError: 002003 for a stage that is not there, 000002 for an internal one.
     """
@@ -170,7 +172,7 @@ def resolve(session: Session, reference: str) -> Stage:
 
 
 def file_format(session: Session, given: dict[str, Any], stage: dict[str, Any]) -> dict[str, Any]:
-    """The format of COPY's own options, or else of the stage; a named one is looked up."""
+    """Choose the format of COPY's own options, or else of the stage; a named one is looked up."""
     chosen = dict(given or stage)
     if named := chosen.pop("FORMAT_NAME", None):
         name = from_text(session, str(named), "COPY")

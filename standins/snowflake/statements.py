@@ -39,16 +39,61 @@ _DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy, exp.TruncateTab
 _DDL = (exp.Create, exp.Drop, exp.Alter, exp.Comment)
 
 
-_VERBS = set(
-    "ALTER ANALYZE BEGIN CACHE CALL CHECKPOINT COMMENT COMMIT COPY CREATE DECLARE DELETE DESC DESCRIBE DROP EXECUTE "
-    "EXPLAIN EXPORT FROM GET GRANT IMPORT INSERT INSTALL KILL LET LIST LOAD LS MERGE PRAGMA PUT REMOVE REVOKE RM ROLLBACK "
-    "SELECT SET SHOW START TRUNCATE UNDROP UNSET UPDATE USE VACUUM VALUES WITH".split()
-)
+_VERBS = {
+    "ALTER",
+    "ANALYZE",
+    "BEGIN",
+    "CACHE",
+    "CALL",
+    "CHECKPOINT",
+    "COMMENT",
+    "COMMIT",
+    "COPY",
+    "CREATE",
+    "DECLARE",
+    "DELETE",
+    "DESC",
+    "DESCRIBE",
+    "DROP",
+    "EXECUTE",
+    "EXPLAIN",
+    "EXPORT",
+    "FROM",
+    "GET",
+    "GRANT",
+    "IMPORT",
+    "INSERT",
+    "INSTALL",
+    "KILL",
+    "LET",
+    "LIST",
+    "LOAD",
+    "LS",
+    "MERGE",
+    "PRAGMA",
+    "PUT",
+    "REMOVE",
+    "REVOKE",
+    "RM",
+    "ROLLBACK",
+    "SELECT",
+    "SET",
+    "SHOW",
+    "START",
+    "TRUNCATE",
+    "UNDROP",
+    "UNSET",
+    "UPDATE",
+    "USE",
+    "VACUUM",
+    "VALUES",
+    "WITH",
+}
 """What a statement begins with, in Snowflake or (to be refused by name) in DuckDB."""
 
 
 def parse(text: str) -> list[tuple[str, exp.Expr]]:
-    """The statements of a text with each one's own text; comments and semicolons are none.
+    """Split a text into statements, each with its own text; comments and semicolons are none.
 
     :raises SnowflakeError: 001003 where the parser stops, 000900 where there is no statement.
     """
@@ -151,7 +196,7 @@ def _locked(session: Session, names: list[Name]) -> Iterator[None]:
 
 
 def _defined(session: Session, statement: exp.Expr) -> list[Name]:
-    """What a definition writes; schemas and databases go by their own name alone."""
+    """Name what a definition writes; schemas and databases go by their own name alone."""
     references = [statement.this, *(action.this for action in statement.args.get("actions") or [] if action.this)]
     references += statement.args.get("tables") or []
     found = []
@@ -175,11 +220,11 @@ def _target(session: Session, statement: exp.Expr) -> Name:
     return qualify(session, table, statement.key.upper())
 
 
-def _handler(text: str, statement: exp.Expr) -> Callable[[Session, Any], Result]:  # noqa: PLR0911 -- a table of cases
+def _handler(text: str, statement: exp.Expr) -> Callable[[Session, Any], Result]:  # noqa: C901, PLR0911 -- a table of cases
     if isinstance(statement, exp.Copy) and statement.args.get("kind") is True:
         return lambda session, copy: copy_into.run(session, copy, lambda query: translate(session, query))
     if isinstance(statement, exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.TruncateTable):
-        return lambda session, change: _change(session, change)
+        return _change
     if isinstance(statement, exp.Create | exp.Drop | exp.Alter | exp.Comment):
         if isinstance(statement, exp.Alter) and statement.args.get("kind") == "SESSION":
             return commands.alter_session
@@ -193,7 +238,7 @@ def _handler(text: str, statement: exp.Expr) -> Callable[[Session, Any], Result]
     if isinstance(statement, exp.Show):
         return lambda session, show: commands.show(session, show, translate, text)
     if isinstance(statement, exp.Describe):
-        return lambda session, describe: commands.describe(session, describe)
+        return commands.describe
     if isinstance(statement, exp.ListStage):
         return stages.list_files
     if isinstance(statement, exp.Query | exp.Subquery | exp.Values):
@@ -205,7 +250,7 @@ def _handler(text: str, statement: exp.Expr) -> Callable[[Session, Any], Result]
 
 
 def translate(session: Session, statement: exp.Expr) -> str:
-    """A statement as DuckDB's SQL."""
+    """Make DuckDB's SQL of a statement."""
     preparation.variables(session, statement)
     preparation.context(session, statement)
     preparation.waits(session, statement)
@@ -284,7 +329,7 @@ def raise_missing(session: Session, written: exp.Expr, error: duckdb.Error) -> N
 
 
 def describe(session: Session, text: str) -> Result:
-    """The columns that a statement would give, without running it; `cursor.describe()` asks for that.
+    """Give the columns that a statement would have, without running it; `cursor.describe()` asks for that.
 
     :raises SnowflakeError: 000002 for anything but a query.
     """

@@ -4,6 +4,8 @@ Temporary tables are DuckDB's own, private to the session's connection, under a 
 in Snowflake they belong to a schema and hide a permanent table of the same name, in DuckDB they belong to none.
 """
 
+# ruff: noqa: S608 -- names in SQL are quoted, values are bound
+
 from __future__ import annotations
 
 import re
@@ -62,9 +64,8 @@ def create(session: Session, statement: exp.Create, translate: Translate) -> Res
         if there:
             old = _physical(name, temporary=temporary)
             session.duck.execute(f"DROP TABLE {old}")
-            session.duck.execute(
-                f"ALTER TABLE {_physical(made, temporary=temporary)} RENAME TO {old if temporary else quoted(name.name)}"
-            )
+            final = old if temporary else quoted(name.name)
+            session.duck.execute(f"ALTER TABLE {_physical(made, temporary=temporary)} RENAME TO {final}")
         if not temporary:
             load_history.forget(session.duck, name)
     if temporary:
@@ -105,7 +106,10 @@ def _make(session: Session, statement: exp.Create, target: str, translate: Trans
 
 
 def _unnamed(statement: exp.Create) -> None:
-    """:raises SnowflakeError: 002022 for a CTAS column without a name."""
+    """Refuse a column without a name in CREATE TABLE AS.
+
+    :raises SnowflakeError: 002022.
+    """
     query = statement.args["expression"]
     named = isinstance(statement.this, exp.Schema) and statement.this.expressions
     if named or not isinstance(query, exp.Select):
@@ -200,7 +204,7 @@ def _sequences(name: Name, statement: exp.Create) -> list[str]:
 
 
 def copy(session: Session, source: Name, target: str, *, rows: bool, kind: str = "TABLE") -> None:
-    """A table of the same definition, with the rows or without.
+    """Make a table of the same definition, with the rows or without.
 
     :raises SnowflakeError: 002003 if there is no such table.
     """
@@ -344,7 +348,7 @@ def _kind(session: Session, name: Name, *, permanent: bool = False) -> str | Non
 
 
 def snowflake_type(kind: str, length: int | None = None) -> str:
-    """A DuckDB type as DESCRIBE TABLE spells it."""
+    """Spell a DuckDB type as DESCRIBE TABLE does."""
     if kind.startswith("DECIMAL"):
         return f"NUMBER{kind.removeprefix('DECIMAL')}"
     about = results.column("", kind)
@@ -398,4 +402,4 @@ def _default(sql: str | None) -> str | None:
         return None
     if sql.lower().startswith("nextval"):
         return "IDENTITY START 1 INCREMENT 1"
-    return sqlglot.transpile(sql, read="duckdb", write="snowflake")[0]
+    return str(sqlglot.transpile(sql, read="duckdb", write="snowflake")[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import io
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -29,7 +29,7 @@ PEOPLE = pa.table(
     {
         "id": ["1", "2", "3"],
         "Name": ["Ann", "Bob, jr", "Cy"],
-        "born": [datetime.date(1990, 1, 2), datetime.date(1991, 12, 31), None],
+        "born": [dt.date(1990, 1, 2), dt.date(1991, 12, 31), None],
     }
 )
 
@@ -92,7 +92,8 @@ def connected(to: Connections, **options: Any) -> Iterator[SnowflakeConnection]:
     """A session through Snowflake's connector, as the provider makes it."""
     settings: dict[str, Any] = {
         "user": "workbench", "password": "offline", "account": "offline", "host": to.snowflake_host,
-        "port": to.snowflake_port, "database": "TELECOMS", "warehouse": "WH", "role": "DEV", "disable_ocsp_checks": True,
+        "port": to.snowflake_port, "database": "TELECOMS", "warehouse": "WH", "role": "DEV",
+        "disable_ocsp_checks": True,
         "session_parameters": {"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
     }  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:

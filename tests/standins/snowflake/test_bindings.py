@@ -1,8 +1,10 @@
 """Values bound by the client and by the server."""
 
+# ruff: noqa: S608, DTZ001 -- the names are the test's own; TIMESTAMP_NTZ has no zone
+
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +22,10 @@ VALUES: list[Any] = [
     Decimal("12.50"),
     True,
     None,
-    datetime.date(2024, 2, 29),
-    datetime.datetime(2024, 2, 29, 1, 2, 3, 456789),
-    datetime.datetime(1969, 12, 31, 23, 59, 59, 1),
-    datetime.time(1, 2, 3),
+    dt.date(2024, 2, 29),
+    dt.datetime(2024, 2, 29, 1, 2, 3, 456789),
+    dt.datetime(1969, 12, 31, 23, 59, 59, 1),
+    dt.time(1, 2, 3),
     b"\x00\xff",
 ]
 
@@ -35,7 +37,7 @@ def test_a_value_comes_back_as_it_was(connect: Callable[..., Any], schema: str, 
     mark = {"pyformat": "%s", "qmark": "?", "numeric": ":1"}[style]
     kinds = {
         str: "VARCHAR", int: "INT", float: "FLOAT", Decimal: "NUMBER(10, 2)", bool: "BOOLEAN", type(None): "VARCHAR",
-        datetime.date: "DATE", datetime.datetime: "TIMESTAMP_NTZ", datetime.time: "TIME", bytes: "BINARY",
+        dt.date: "DATE", dt.datetime: "TIMESTAMP_NTZ", dt.time: "TIME", bytes: "BINARY",
     }  # fmt: skip
     cursor = connect(schema=schema, paramstyle=style).cursor()
     cursor.execute(f"CREATE TABLE t (v {kinds[type(value)]})")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -115,10 +117,7 @@ def test_purge_deletes_what_was_loaded(cursor: Any) -> None:
 
 def test_types_of_parquet(cursor: Any, lake: Any, schema: str) -> None:
     """Dates, times, decimals, lists and NULL arrive as they are in the file."""
-    import datetime  # noqa: PLC0415
-    from decimal import Decimal  # noqa: PLC0415
-
-    at = datetime.datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=datetime.UTC)
+    at = dt.datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
     table = pa.table(
         {
             "d": pa.array([at.date(), None]),

@@ -41,7 +41,7 @@ def test_a_failure_rolls_the_hooks_run_back(hook: Any) -> None:
 def test_the_operator_splits_statements(hook: Any, schema: str) -> None:
     from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator  # noqa: PLC0415
 
-    operator = SQLExecuteQueryOperator(
+    load = SQLExecuteQueryOperator(
         task_id="load",
         conn_id="snowflake_default",
         hook_params={"schema": schema},
@@ -54,7 +54,7 @@ def test_the_operator_splits_statements(hook: Any, schema: str) -> None:
         """,
         parameters={"n": 5},
     )
-    assert operator.execute({}) == [("a;b", 1)]
+    assert load.execute({}) == [("a;b", 1)]
 
 
 def test_the_copy_operator_loads(hook: Any, schema: str, lake: Any) -> None:

@@ -1,5 +1,7 @@
 """Sessions: logging in and out, what one sees of another, and clients that vanish."""
 
+# ruff: noqa: S608 -- the names are the test's own
+
 from __future__ import annotations
 
 import contextlib
@@ -48,7 +50,7 @@ def post(to: Connections, path: str, body: dict[str, Any], token: str | None = N
         f"https://{to.snowflake_host}:{to.snowflake_port}{path}", json.dumps(body).encode(), headers
     )
     context = ssl.create_default_context(cafile=str(to.ca_bundle))
-    with urllib.request.urlopen(request, context=context, timeout=30) as answer:
+    with urllib.request.urlopen(request, context=context, timeout=30) as answer:  # noqa: S310 -- as above
         return json.load(answer)
 
 
