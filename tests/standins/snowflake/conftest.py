@@ -7,6 +7,7 @@ import io
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import boto3
 import pyarrow as pa
@@ -118,11 +119,17 @@ def connect(running: Connections) -> Iterator[Callable[..., SnowflakeConnection]
         yield lambda **options: stack.enter_context(connected(running, **options))
 
 
+@pytest.fixture(scope="session")
+def administrator(running: Connections) -> Iterator[SnowflakeConnection]:
+    """A session that makes and drops the tests' schemas."""
+    with connected(running) as connection:
+        yield connection
+
+
 @pytest.fixture
-def schema(connect: Callable[..., SnowflakeConnection], request: pytest.FixtureRequest) -> Iterator[str]:
+def schema(administrator: SnowflakeConnection) -> Iterator[str]:
     """A schema of the test's own, gone afterwards."""
-    name = f"T{abs(hash(request.node.nodeid)) % 10**10}"
-    session = connect()
-    session.cursor().execute(f"CREATE OR REPLACE SCHEMA {name}")
+    name = f"T_{uuid4().hex[:12]}".upper()
+    administrator.cursor().execute(f"CREATE SCHEMA {name}")
     yield name
-    session.cursor().execute(f"DROP SCHEMA IF EXISTS {name}")
+    administrator.cursor().execute(f"DROP SCHEMA IF EXISTS {name}")
