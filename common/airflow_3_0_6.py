@@ -8,10 +8,8 @@ from __future__ import annotations
 import functools
 import logging
 import os
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Any
 
 
 def use_own_database(folder: Path) -> None:
@@ -45,7 +43,7 @@ def register(dag: Any) -> None:
     from airflow.models.dagbag import DagBag
 
     DagBundlesManager().sync_bundles_to_db()
-    dag.relative_fileloc = os.path.basename(dag.fileloc)
+    dag.relative_fileloc = Path(dag.fileloc).name
     bag = DagBag(os.devnull, include_examples=False)
     bag.bag_dag(dag)
     bag.sync_to_db("dags-folder", bundle_version=None)

@@ -13,7 +13,7 @@ from airflow.sdk import dag, task
 from common import pipeline
 from common.assets import RAW_AGENTS
 from common.datasets import AGENTS, CURRENT
-from common.defaults import DAG_DEFAULTS, SETTINGS
+from common.defaults import DAG_DEFAULTS
 
 
 @dag(schedule="@daily", tags=["telecoms", "ingest"], doc_md=__doc__, **DAG_DEFAULTS)
@@ -22,7 +22,7 @@ def ingest_agents() -> None:
 
     @task(outlets=[RAW_AGENTS])
     def ingest(*, outlet_events: Any = None) -> None:
-        outlet_events[RAW_AGENTS].extra = pipeline.ingest_sheet(AGENTS, CURRENT, SETTINGS)
+        outlet_events[RAW_AGENTS].extra = pipeline.ingest_sheet(AGENTS, CURRENT)
 
     ingest()
 

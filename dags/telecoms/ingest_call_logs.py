@@ -1,8 +1,11 @@
 """Take one day's call log from the source bucket to the lake.
 
 The file of a day is fetched when the day is over. Each run replaces the day's `raw/call_logs/YYYY/MM/DD/` and says so
-with an event. A file that is not there yet is a skip without an event: clear the run once it is, or trigger one with
-the parameter `partition`. A bad file fails the run, naming row and column, and leaves the lake as it was.
+with an event. A file that is not there yet is a skip without an event: clear the run once it is. A bad file fails the
+run, naming row and column, and leaves the lake as it was.
+
+By hand: trigger it with the parameter `partition` and *no* logical date. Airflow runs no task whose logical date is
+after the DAG's end, TELECOMS_END_DATE.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ def ingest_call_logs() -> None:
     @task(outlets=[RAW_CALL_LOGS])
     def ingest(*, params: Any = None, logical_date: datetime | None = None, outlet_events: Any = None) -> None:
         day = pipeline.day_of(params, logical_date)
-        outlet_events[RAW_CALL_LOGS].extra = pipeline.ingest_file(CALL_LOGS, day, SETTINGS)
+        outlet_events[RAW_CALL_LOGS].extra = pipeline.ingest_file(CALL_LOGS, day)
 
     ingest()
 

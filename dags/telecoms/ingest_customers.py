@@ -13,7 +13,7 @@ from airflow.sdk import dag, task
 from common import pipeline
 from common.assets import RAW_CUSTOMERS
 from common.datasets import CURRENT, CUSTOMERS
-from common.defaults import DAG_DEFAULTS, SETTINGS
+from common.defaults import DAG_DEFAULTS
 
 
 @dag(schedule="@daily", tags=["telecoms", "ingest"], doc_md=__doc__, **DAG_DEFAULTS)
@@ -22,7 +22,7 @@ def ingest_customers() -> None:
 
     @task(outlets=[RAW_CUSTOMERS])
     def ingest(*, outlet_events: Any = None) -> None:
-        outlet_events[RAW_CUSTOMERS].extra = pipeline.ingest_file(CUSTOMERS, CURRENT, SETTINGS)
+        outlet_events[RAW_CUSTOMERS].extra = pipeline.ingest_file(CUSTOMERS, CURRENT)
 
     ingest()
 

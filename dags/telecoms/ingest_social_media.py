@@ -1,8 +1,11 @@
 """Take one day's social media complaints from the source bucket to the lake.
 
 The file of a day is fetched when the day is over. Each run replaces the day's `raw/social_media/YYYY/MM/DD/` and says
-so with an event. A file that is not there yet is a skip without an event: clear the run once it is, or trigger one
-with the parameter `partition`. A bad file fails the run, naming row and column, and leaves the lake as it was.
+so with an event. A file that is not there yet is a skip without an event: clear the run once it is. A bad file fails
+the run, naming row and column, and leaves the lake as it was.
+
+By hand: trigger it with the parameter `partition` and *no* logical date. Airflow runs no task whose logical date is
+after the DAG's end, TELECOMS_END_DATE.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ def ingest_social_media() -> None:
     @task(outlets=[RAW_SOCIAL_MEDIA])
     def ingest(*, params: Any = None, logical_date: datetime | None = None, outlet_events: Any = None) -> None:
         day = pipeline.day_of(params, logical_date)
-        outlet_events[RAW_SOCIAL_MEDIA].extra = pipeline.ingest_file(SOCIAL_MEDIA, day, SETTINGS)
+        outlet_events[RAW_SOCIAL_MEDIA].extra = pipeline.ingest_file(SOCIAL_MEDIA, day)
 
     ingest()
 
