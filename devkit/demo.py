@@ -81,10 +81,12 @@ class Demonstrated:
 
     def to_text(self, console: Console) -> None:
         """Print the chain, the checks and where to look next."""
-        chain = Table("DAG run", "state", "seconds", "rows", "woken by", title="The chain, in order of cause")
+        chain = Table(title="The chain, in order of cause")
+        for heading in ("DAG run", "state", "seconds", "rows", "woken by"):
+            chain.add_column(heading, no_wrap=True)
         for run in self.runs:
             name = f"{run.dag_id} {run.day}" if run.day else run.dag_id
-            chain.add_row(name, _coloured(run.state), _number(run.seconds), _number(run.rows), "\n".join(run.woken_by))
+            chain.add_row(name, _coloured(run.state), _number(run.seconds), _number(run.rows), _grouped(run.woken_by))
         console.print(chain)
         table = Table("check", "warehouse", "sources", "", title="Every number beside what the sources hold")
         for check in self.checks:
@@ -198,6 +200,18 @@ def _positive(text: str) -> int:
 
 def _coloured(state: str) -> str:
     return f"[{ {'success': 'green', 'failed': 'red', 'skipped': 'yellow'}.get(state, 'default') }]{state}[/]"
+
+
+def _grouped(events: tuple[str, ...]) -> str:
+    """Give one line an asset: its partition, or how many of them there were."""
+    assets: dict[str, set[str]] = {}
+    for event in events:
+        asset, _, partition = event.partition(" ")
+        assets.setdefault(asset, set()).add(partition)
+    return "\n".join(
+        f"{asset} x {len(partitions)}" if len(partitions) > 1 else f"{asset} {partitions.pop()}".rstrip()
+        for asset, partitions in sorted(assets.items())
+    )
 
 
 def _number(value: float | None) -> str:
