@@ -41,6 +41,14 @@ def main() -> None:
     airflow()
 
 
+def preload() -> None:
+    """Import what is common to the components, for a process that forks them; the api-server's own part is its own."""
+    import_svcs_alone()
+    for component, module in STARTS_WITH.items():
+        if component != "api-server":
+            import_without_garbage_collection(module)
+
+
 def import_without_garbage_collection(name: str) -> Any:
     """Import a module, all of whose objects stay: looking for garbage among them takes a fifth of the time."""
     gc.disable()

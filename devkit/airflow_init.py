@@ -6,7 +6,6 @@ is half-made and is made anew.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ DATABASE = "airflow"
 def main() -> int:
     """Leave a database that fits the installed Airflow.
 
-    :return: the exit status of Airflow's own command.
+    :return: the exit status.
     """
     settings = Settings.load()
     with postgres.connect(settings) as session:
@@ -34,10 +33,17 @@ def main() -> int:
         if not _made_by(session):
             _execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)")
             _execute(session, "CREATE DATABASE {}")
-        status = subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=False).returncode
-        if status == 0:
-            _execute(session, "COMMENT ON DATABASE {} IS {}", wanted())
-    return status
+        migrate()
+        _execute(session, "COMMENT ON DATABASE {} IS {}", wanted())
+    return 0
+
+
+def migrate() -> None:
+    """Run Airflow's own command; where it fails, it ends this process."""
+    from airflow.__main__ import main as airflow  # noqa: PLC0415 two seconds, which is only spent where it is needed
+
+    sys.argv = ["airflow", "db", "migrate"]
+    airflow()
 
 
 def is_done(settings: Settings) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from devkit import postgres, services
+from devkit import airflow_init, postgres, services
 from devkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,15 +22,32 @@ def main(name: str, *arguments: str) -> None:
     """Become one service; this process's number stays the service's."""
     settings = Settings.load()
     if name == "supervisord":
+        from devkit import forking  # noqa: PLC0415 it imports this module
+
         record = {"pid": os.getpid(), "started": psutil.Process().create_time()}
         (settings.run / "supervisor.json").write_text(json.dumps(record), encoding="utf-8")
-        command = [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", *arguments]
-    else:
-        end_predecessor(settings.run / "components" / f"{name}.pid")
-        if name == services.POSTGRES:
-            postgres.end_stale_server(settings)
-        command = services.command(name, settings)
+        forking.main(*arguments)
+        return
+    end_predecessor(settings.run / "components" / f"{name}.pid")
+    if name == services.POSTGRES:
+        postgres.end_stale_server(settings)
+    command = services.command(name, settings)
     os.execvp(command[0], command)  # noqa: S606 there is no shell in this
+
+
+def run_here(name: str) -> int:
+    """Run one of Airflow's services in this process, into which Airflow has been loaded.
+
+    :return: its exit status.
+    """
+    from common import airflow_3_0_6_run  # noqa: PLC0415 Airflow itself
+
+    end_predecessor(Settings.load().run / "components" / f"{name}.pid")
+    if name == services.INIT:
+        return airflow_init.main()
+    sys.argv = ["airflow", name, *services.FLAGS.get(name, ())]
+    airflow_3_0_6_run.main()
+    return 0
 
 
 def end_predecessor(file: Path) -> None:

@@ -99,6 +99,12 @@ def observe(settings: Settings, *, memory: bool = True, patience: float = 5) -> 
     return tuple(found)
 
 
+def supervisor_memory(settings: Settings) -> int:
+    """Give the PSS of supervisord alone, which holds the pages that the services share with it."""
+    leader = Supervisor(settings).leader()
+    return _pss(leader.pid) if leader else 0
+
+
 def _state(name: str, info: dict[str, Any] | None, settings: Settings) -> str:
     if not info:
         return "stopped"

@@ -16,7 +16,7 @@ RUN = ROOT / ".run"
 def short_folder(root: Path) -> Path:
     """Give the name of a short folder for the sockets of a checkout whose own path is too long for them.
 
-    It is the same for every process of this user and checkout, whatever their TMPDIR.
+    It is the same for every process that works in the checkout, whatever its TMPDIR.
     """
     digest = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
-    return Path("/tmp") / f"airflow-workbench-{os.getuid()}-{digest}"  # noqa: S108 its owner and mode are checked
+    return Path("/tmp") / f"airflow-workbench-{digest}"  # noqa: S108 its owner and mode are checked

@@ -36,8 +36,6 @@ OPTIONS = {
     "max_connections": "60",
     "shared_buffers": "32MB",
     "jit": "off",
-    # A power cut may lose the last half second, and never consistency.
-    "synchronous_commit": "off",
     "max_wal_size": "256MB",
     "log_checkpoints": "off",
     # One Airflow needs none of these helpers.

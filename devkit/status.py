@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from devkit.import_errors import ImportError_, import_errors
-from devkit.observe import Service, observe
+from devkit.observe import Service, observe, supervisor_memory
 from devkit.place import add_mode, refuse_docker
 from devkit.progress import word
 from devkit.settings import Connection, Settings
@@ -36,6 +36,7 @@ class Status:
     connections: tuple[Connection, ...]
     import_errors: tuple[ImportError_, ...]
     orphans: int = 0
+    supervisor_bytes: int = 0
 
     @property
     def ok(self) -> bool:
@@ -55,6 +56,7 @@ class Status:
             },
             "standins": {"url": settings.standins_url},
             "services": [service.to_json() for service in self.services],
+            "supervisor": {"memory_bytes": self.supervisor_bytes},
             "connections": [
                 {"conn_id": each.conn_id, "conn_type": each.conn_type, "is_standin": each.is_standin}
                 for each in self.connections
@@ -69,7 +71,7 @@ class Status:
             if self.orphans:
                 console.print(f"{self.orphans} processes are left over from before: ./dev up or ./dev down ends them")
         else:
-            console.print(memory_table(self.services))
+            console.print(memory_table(self.services, self.supervisor_bytes))
             console.print(f"Airflow    {self.settings.ui_url}  user {self.settings.ui_user}")
             console.print(f"password   {self.settings.password_file}")
             console.print(f"stand-ins  {self.settings.standins_url}")
@@ -98,13 +100,13 @@ def status(settings: Settings) -> Status:
     postgres_runs = found[0].ready
     errors = import_errors(settings) if postgres_runs else ()
     orphans = len(Supervisor(settings).members()) if all(service.state == "stopped" for service in found) else 0
-    return Status(settings, found, settings.connections, errors, orphans)
+    return Status(settings, found, settings.connections, errors, orphans, supervisor_memory(settings))
 
 
-def memory_table(found: Iterable[Service]) -> Table:
-    """Lay out health, restarts, and memory against limits."""
+def memory_table(found: Iterable[Service], supervisor_bytes: int) -> Table:
+    """Lay out health, restarts, and memory against limits; shared pages are split among those that share them."""
     table = Table("service", "health", "restarts", "memory", "limit", box=None, header_style="dim")
-    total = limit = 0
+    total, limit = supervisor_bytes, 0
     for service in found:
         total, limit = total + service.memory_bytes, limit + service.limit_bytes
         restarts = str(service.restarts or "")
@@ -118,5 +120,6 @@ def memory_table(found: Iterable[Service]) -> Table:
             f"[{colour}]{service.memory_bytes // MIB} MiB[/]" if service.memory_bytes else "",
             f"{service.limit_bytes // MIB} MiB",
         )
+    table.add_row("supervisor", "", "", f"{supervisor_bytes // MIB} MiB", style="dim")
     table.add_row("total", "", "", f"{total // MIB} MiB", f"{limit // MIB} MiB", style="dim")
     return table

@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 
     from devkit.settings import Settings
 
-#: supervisord opens its socket within this time, on any machine.
-PATIENCE = 20
+#: supervisord answers within this time, on any machine: it answers nobody while it imports Airflow.
+PATIENCE = 120
 #: A service that ends sooner did not start; after the retries supervisor gives up on it.
 START_SECONDS, START_RETRIES = 8, 2
 LOG_BYTES, LOG_BACKUPS = 10 << 20, 3
@@ -159,8 +160,8 @@ class Supervisor:
             self._stop_services(wave)
         with suppress(OSError, xmlrpc.client.Error, http.client.HTTPException):
             self.call("shutdown")
-        if leader := self._leader():
-            psutil.wait_procs([leader], timeout=PATIENCE)
+        if leader := self.leader():
+            psutil.wait_procs([leader], timeout=20)
         self.end_leftovers()
         if self.settings.sockets.parent != self.settings.run:
             shutil.rmtree(self.settings.sockets, ignore_errors=True)
@@ -181,26 +182,22 @@ class Supervisor:
         members = self.members()
         for process in members:
             with suppress(psutil.Error):
-                process.terminate()
-        _, alive = psutil.wait_procs(members, timeout=3)
-        for process in alive:
+                process.send_signal(signal.SIGINT if process.name() == "postgres" else signal.SIGTERM)
+        _wait(members, 3)
+        for process in members:
             with suppress(psutil.Error):
                 process.kill()
-        psutil.wait_procs(alive, timeout=5)
+        _wait(members, 5)
         postgres.end_stale_server(self.settings)
         for file in (self.record, self.socket):
             file.unlink(missing_ok=True)
 
     def members(self) -> list[psutil.Process]:
         """Give every process of the recorded session, and their children."""
-        try:
-            record = json.loads(self.record.read_text(encoding="utf-8"))
-            session, started = int(record["pid"]), float(record["started"])
-        except (OSError, ValueError, KeyError):
-            return []
-        with suppress(psutil.Error):
-            if abs(psutil.Process(session).create_time() - started) > 1:
-                return []  # the number belongs to a stranger, so the session has no member left
+        recorded = self._recorded()
+        if not recorded or (psutil.pid_exists(recorded[0]) and not self.leader()):
+            return []  # a living stranger with the session's number means that no member of it is left
+        session, started = recorded
         found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):
@@ -208,10 +205,20 @@ class Supervisor:
                     found |= {each.pid: each for each in (process, *process.children(recursive=True))}
         return list(found.values())
 
-    def _leader(self) -> psutil.Process | None:
-        with suppress(OSError, ValueError, KeyError, psutil.Error):
-            return psutil.Process(int(json.loads(self.record.read_text(encoding="utf-8"))["pid"]))
+    def leader(self) -> psutil.Process | None:
+        """Give supervisord itself, if it lives: a number alone may belong to a stranger by now."""
+        if recorded := self._recorded():
+            with suppress(psutil.Error):
+                process = psutil.Process(recorded[0])
+                return process if abs(process.create_time() - recorded[1]) < 1 else None
         return None
+
+    def _recorded(self) -> tuple[int, float] | None:
+        try:
+            record = json.loads(self.record.read_text(encoding="utf-8"))
+            return int(record["pid"]), float(record["started"])
+        except (OSError, ValueError, KeyError):
+            return None
 
     def configuration(self) -> str:
         """Give supervisor's configuration; it begins with a digest of the settings, which are handed on by exec."""
@@ -244,6 +251,20 @@ class Supervisor:
         return text
 
 
+def alive(process: psutil.Process) -> bool:
+    """Say whether a process still does anything; a zombie waits for its parent alone."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _wait(processes: list[psutil.Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while any(map(alive, processes)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 class _UnixTransport(xmlrpc.client.Transport):
     """XML-RPC over a unix socket."""
 
@@ -251,9 +272,11 @@ class _UnixTransport(xmlrpc.client.Transport):
         super().__init__()
         self._path = path
 
-    def make_connection(self, host: object) -> _UnixConnection:  # noqa: ARG002 the address is the path
-        """Give one connection a call: the server is another one after a restart."""
-        return _UnixConnection(self._path)
+    def make_connection(self, host: Any) -> _UnixConnection:
+        """Open the connection, and keep it where `close` looks for it."""
+        connection = _UnixConnection(self._path)
+        self._connection = host, connection
+        return connection
 
 
 class _UnixConnection(http.client.HTTPConnection):

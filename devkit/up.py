@@ -14,7 +14,7 @@ from rich.console import Console
 from devkit import keys, lock_file, machine, postgres, reset, services
 from devkit.client import AirflowApi
 from devkit.errors import UserError
-from devkit.observe import Service, observe
+from devkit.observe import Service, observe, supervisor_memory
 from devkit.place import add_mode, refuse_docker
 from devkit.progress import Progress
 from devkit.settings import HOST, Settings
@@ -45,6 +45,7 @@ class Environment:
     services: tuple[Service, ...]
     seconds: float
     fresh: bool
+    supervisor_bytes: int
     ok: bool = True
 
     @cached_property
@@ -62,11 +63,12 @@ class Environment:
             "ui": _ui(self.settings),
             "standins": {"url": self.settings.standins_url},
             "services": [service.to_json() for service in self.services],
+            "supervisor": {"memory_bytes": self.supervisor_bytes},
         }
 
     def to_text(self, console: Console) -> None:
         """Print where everything is and what it takes."""
-        console.print(memory_table(self.services))
+        console.print(memory_table(self.services, self.supervisor_bytes))
         console.print(f"Airflow    {self.settings.ui_url}  user {self.settings.ui_user}")
         console.print(f"password   {self.settings.password_file}")
         console.print(f"stand-ins  {self.settings.standins_url}")
@@ -109,7 +111,8 @@ def up(settings: Settings, console: Console) -> Environment:
             raise
         except OSError as error:
             raise UserError("the environment could not start", str(error), "./dev doctor") from error
-        return Environment(settings, observe(settings), time.monotonic() - began, fresh)
+        seconds = time.monotonic() - began
+        return Environment(settings, observe(settings), seconds, fresh, supervisor_memory(settings))
 
 
 def prepare(settings: Settings, console: Console) -> None:

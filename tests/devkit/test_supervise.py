@@ -74,7 +74,7 @@ def test_an_orphan_is_found_by_its_session_and_ended(load: Callable[..., Setting
     supervisor.record.write_text(json.dumps({"pid": session, "started": orphan.create_time() - 1}))
     assert orphan in supervisor.members()
     supervisor.end_leftovers()
-    assert not orphan.is_running()
+    assert not supervise.alive(orphan)
     assert not supervisor.record.exists()
 
 

@@ -20,7 +20,7 @@ from devkit import postgres
 from devkit.client import AirflowApi
 from devkit.observe import Service, observe
 from devkit.settings import Settings
-from devkit.supervise import Supervisor
+from devkit.supervise import Supervisor, alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +61,11 @@ class Stack:
         settings = self.settings
         return AirflowApi(settings.ui_url, settings.ui_user, settings.password_file.read_text(encoding="utf-8"))
 
+    def close(self) -> None:
+        """Close the client's connections, if there are any."""
+        if "api" in self.__dict__:
+            self.api._http.close()
+
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Begin `./dev WORDS`, in the Python that runs the tests."""
         command = [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "devkit", *words]
@@ -93,7 +98,7 @@ class Stack:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 mine = str(self.root) in " ".join(process.cmdline()) or Path(process.cwd()).is_relative_to(self.root)
-                if mine and process.pid != os.getpid():
+                if mine and process.pid != os.getpid() and alive(process):
                     found[process.pid] = process
         return list(found.values())
 
@@ -116,6 +121,7 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
             stack = Stack(root, prefix, ports)
             ends.callback(shutil.rmtree, root / ".run", ignore_errors=True)
             ends.callback(stack.dev, "down")
+            ends.callback(stack.close)
             return stack
 
         yield make

@@ -18,7 +18,8 @@ import httpx
 import psutil
 import pytest
 
-from devkit.supervise import Supervisor
+from devkit.observe import observe
+from devkit.supervise import Supervisor, alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,17 +136,17 @@ def test_a_service_that_crashes_is_started_again_and_leaves_no_worker_behind(lap
     kill([before])
     eventually(lambda: laptop.service("triggerer").restarts == 1, "supervisor has started it again")
     eventually(lambda: laptop.service("triggerer").health == "healthy", "it is healthy again")
-    assert not [child for child in children if child.is_running()]
+    assert not [child for child in children if alive(child)]
     assert laptop.service("triggerer").kills == 1
 
 
 def test_up_again_changes_nothing_and_two_at_once_agree(laptop: Stack) -> None:
-    before = {process.pid for process in Supervisor(laptop.settings).members()}
+    before = {service.name: service.pid for service in observe(laptop.settings)}
     both = [laptop.start("up"), laptop.start("up")]
     for process in both:
         output, errors = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, output + errors
-    assert {process.pid for process in Supervisor(laptop.settings).members()} == before
+    assert {service.name: service.pid for service in observe(laptop.settings)} == before
 
 
 def test_after_a_power_cut_the_next_up_finds_everything_again(laptop: Stack) -> None:
@@ -167,7 +168,7 @@ def test_orphans_of_a_supervisor_that_was_killed_are_ended_by_the_next_up(laptop
 
     laptop.up()
 
-    assert not [orphan for orphan in orphans if orphan.is_running()]
+    assert not [orphan for orphan in orphans if alive(orphan)]
 
 
 def test_a_changed_setting_takes_effect_with_the_next_up(laptop: Stack) -> None:
@@ -176,18 +177,15 @@ def test_a_changed_setting_takes_effect_with_the_next_up(laptop: Stack) -> None:
 
     laptop.up()
 
-    api_server = psutil.Process(laptop.pid("api-server"))
-    config = httpx.get(f"{laptop.settings.ui_url}/", trust_env=False)
-    assert config.status_code == httpx.codes.OK
-    assert "A laptop" in config.text
-    assert api_server.is_running()
+    laptop.api.get("/dags")  # logs in
+    assert laptop.api._http.get("/ui/config").json()["instance_name"] == "A laptop"
 
 
 def test_down_leaves_no_process_and_says_so(laptop: Stack) -> None:
     before = laptop.processes()
     result = laptop.dev("down")
     assert "no process is left" in result.stdout
-    assert not [process for process in before if process.is_running()]
+    assert not [process for process in before if alive(process)]
     assert not laptop.processes()
     assert "Nothing was running" in laptop.dev("down").stdout
 
