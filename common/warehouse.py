@@ -35,6 +35,9 @@ KEEP = timedelta(days=1)
 #: A staged attempt that is older is not published: its rows may be tidied away. Well within `KEEP`.
 PUBLISH_WITHIN = timedelta(hours=12)
 
+#: Partitions of one run; Airflow maps a task at most 1,024 times. The rest is for the next run.
+MOST = 500
+
 #: Snowflake's number for an object that does not exist (or that the role may not see).
 _MISSING = 2003
 #: Snowflake's numbers for errors of the data; all others are of the statement or the service.
@@ -114,6 +117,9 @@ class Warehouse:
             is_bad = (*place, load["announced_at"]) in rejected and not retry_rejected
             if (is_news or place in untold) and not is_bad:
                 todo.append(load)
+        if len(todo) > MOST:
+            log.warning("%d partitions wait for the next run, at the latest that of the sweep", len(todo) - MOST)
+            todo = sorted(todo, key=lambda load: load["announced_at"])[:MOST]
         if todo:
             self._run("setup.sql", lake_url=f"s3://{_lake_bucket()}/raw/")
         return todo

@@ -113,6 +113,15 @@ def test_a_partition_that_is_announced_anew_replaces_its_rows(loading: Loading) 
     assert loading.visible() == ["b", "c"]
 
 
+def test_a_run_takes_as_many_partitions_as_airflow_can_map_and_the_next_the_rest(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warehouse, "MOST", 1)
+    loading.announce("2025-11-21", "a")
+    loading.announce("2025-11-20", "b", minute=1)
+    assert [loading.load() for _ in range(3)] == [["2025-11-21"], ["2025-11-20"], []]
+
+
 def test_events_that_name_no_partition_are_left_out(loading: Loading) -> None:
     loading.events["call_logs"] += [event(None), event({}), event({"from": "the UI"})]
     assert loading.plan() == []
