@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
 from common.outcomes import airflow_outcomes
+from common.settings import Settings
 from common.warehouse import Load, Staged, Warehouse, Wave
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from common.datasets import Dataset
     from common.ingest import Announcement
-    from common.settings import Settings
 
 AWS = "aws_default"
 
@@ -32,21 +32,23 @@ def day_of(params: Mapping[str, Any], logical_date: datetime | None) -> str:
     return logical_date.strftime("%Y-%m-%d")
 
 
-def ingest_file(dataset: Dataset, partition: str, settings: Settings) -> Announcement:
+def ingest_file(dataset: Dataset, partition: str) -> Announcement:
     """Take a CSV or JSON object of the source bucket to the lake; skip where it is not there."""
     from common.ingest import ingest_object
 
+    settings = Settings.from_environment()
     with airflow_outcomes():
         return ingest_object(
             _s3(), dataset, partition, source_bucket=settings.source_bucket, lake_bucket=settings.lake_bucket
         )
 
 
-def ingest_sheet(dataset: Dataset, partition: str, settings: Settings) -> Announcement:
+def ingest_sheet(dataset: Dataset, partition: str) -> Announcement:
     """Take the agents' sheet to the lake."""
     from common.ingest import ingest_cells
     from common.sheets import read_values
 
+    settings = Settings.from_environment()
     file = f"sheet {settings.agents_spreadsheet}/{settings.agents_range}"
     with airflow_outcomes():
         cells = read_values(settings.agents_spreadsheet, settings.agents_range)
