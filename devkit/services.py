@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from devkit.settings import Settings
 
 POSTGRES, STANDINS, INIT = "postgres", "standins", "airflow-init"
-#: Started one after the other they would take four times an import of Airflow; they are started together.
+#: Airflow's four; started together.
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-#: In the order in which they are shown and started; stopped in the opposite order.
+#: In the order in which they are shown.
 SERVICES = (POSTGRES, STANDINS, INIT, *COMPONENTS)
+#: A task that ends while the scheduler waits for it tells the api-server, and may use anything.
+STOP_ORDER = (("scheduler", "dag-processor", "triggerer"), ("api-server", INIT), (STANDINS, POSTGRES))
 
 #: `airflow` that starts sooner and holds less; plain `airflow` in its place works as well.
 AIRFLOW = "common.airflow_3_0_6_run"

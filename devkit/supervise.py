@@ -155,8 +155,8 @@ class Supervisor:
             self.call("startProcess", name, False)
 
     def stop(self) -> None:
-        """Stop everything: Airflow, then what it stands on, then supervisord, then whatever is left."""
-        for wave in (services.COMPONENTS, (services.INIT, services.STANDINS, services.POSTGRES)):
+        """Stop everything; what others need goes later, and last whatever is left."""
+        for wave in services.STOP_ORDER:
             self._stop_services(wave)
         with suppress(OSError, xmlrpc.client.Error, http.client.HTTPException):
             self.call("shutdown")

@@ -173,7 +173,7 @@ def test_orphans_of_a_supervisor_that_was_killed_are_ended_by_the_next_up(laptop
 
 def test_a_changed_setting_takes_effect_with_the_next_up(laptop: Stack) -> None:
     with (laptop.root / ".env").open("a") as file:
-        file.write("AIRFLOW__API__INSTANCE_NAME='A laptop'\r\n")
+        file.write("AIRFLOW__WEBSERVER__INSTANCE_NAME='A laptop'\r\n")
 
     laptop.up()
 
