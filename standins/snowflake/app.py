@@ -68,7 +68,7 @@ class Server:
     def __init__(self, account: Account) -> None:
         self.account = account
         self.sessions = Sessions(account)
-        self.threads = ThreadPoolExecutor(64, "snowflake")
+        self.threads = ThreadPoolExecutor(256, "snowflake")
         self._by_request: OrderedDict[str, Statement] = OrderedDict()
         self._by_query: OrderedDict[str, Statement] = OrderedDict()
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()

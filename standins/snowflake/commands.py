@@ -159,18 +159,38 @@ def show(session: Session, statement: exp.Show, translate: Callable[[Session, ex
     """SHOW: fakesnow's views of the catalogue."""
     if statement.name.upper() not in _SHOWN:
         refusals.refuse(text, statement)
-    like = statement.args.get("like")
+    _check_scope(session, statement)
+    like, start = statement.args.get("like"), statement.args.get("starts_with")
     session.duck.execute(translate(session, statement))
     answer = results.fetched(session.duck, results.SHOW)
-    return _like(answer, like.name) if isinstance(like, exp.Expr) else answer
+    if isinstance(like, exp.Expr):
+        answer = _named(answer, re.escape(like.name).replace("%", ".*").replace("_", "."), re.IGNORECASE)
+    if isinstance(start, exp.Expr):
+        answer = _named(answer, re.escape(start.name) + ".*")
+    return answer
 
 
-def _like(answer: Result, pattern: str) -> Result:
-    """SHOW ... LIKE, which fakesnow does for tables only; case does not matter."""
+def _check_scope(session: Session, statement: exp.Show) -> None:
+    """Refuse a scope that is not there; fakesnow would find nothing in it."""
+    scope, kind = statement.args.get("scope"), statement.args.get("scope_kind")
+    if not isinstance(scope, exp.Table):
+        return
+    parts = [fold(part) for part in scope.parts]
+    if kind == "SCHEMA":
+        database = parts[-2] if len(parts) > 1 else (session.database or "")
+        if database not in session.account.databases() or parts[-1] not in session.schemas(database):
+            raise missing("Schema", ".".join(parts))
+    elif kind == "DATABASE" and parts[-1] not in session.account.databases():
+        raise missing("Database", parts[-1])
+    elif kind in {"TABLE", "VIEW"} and statement.name.upper() == "COLUMNS":
+        table_ddl.described(session, qualify(session, scope, "SHOW"))
+
+
+def _named(answer: Result, pattern: str, flags: int = 0) -> Result:
+    """Keep the rows whose object's name matches: fakesnow does LIKE for tables only, and STARTS WITH for nothing."""
     column = next((each for each in ("name", "column_name") if each in answer.table.column_names), None)
     if column:
-        regular = "^" + re.escape(pattern).replace("%", ".*").replace("_", ".").replace("\\.", ".") + "$"
-        keep = [bool(re.match(regular, str(name), re.IGNORECASE)) for name in answer.table[column].to_pylist()]
+        keep = [bool(re.fullmatch(pattern, str(name), flags)) for name in answer.table[column].to_pylist()]
         answer.table = answer.table.filter(pa.array(keep, pa.bool_()))
         answer.rowcount = answer.table.num_rows
     return answer

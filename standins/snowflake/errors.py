@@ -6,7 +6,7 @@ The connector retries an HTTP 500 for 25 minutes, so whatever goes wrong leaves 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import snowflake.connector.errors
@@ -89,7 +89,9 @@ def _unrecognised(what: str, errno: int, sqlstate: str) -> Callable[[re.Match[st
     return lambda found: SnowflakeError(f"{what} '{found[1]}' is not recognized", errno, sqlstate)
 
 
-_CONVERSIONS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
+_Patterns = list[tuple[str, "Callable[[re.Match[str]], SnowflakeError]"]]
+
+_CONVERSIONS: _Patterns = [
     (r"date field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Date", 100040, "22007")),
     (r"timestamp field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Timestamp", 100035, "22007")),
     (r"time field (?:format|value)[^\"]*\"([^\"]*)\"", _unrecognised("Time", 100108, "22007")),
@@ -114,7 +116,7 @@ _CONVERSIONS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
     ),
 ]
 
-_BINDINGS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
+_BINDINGS: _Patterns = [
     (
         r"(?:Referenced column \"([^\"]+)\" not found|does not have a column with name \"([^\"]+)\")",
         lambda found: compilation(f"error line 1 at position 0\ninvalid identifier '{found[1] or found[2]}'", 904),
@@ -147,7 +149,7 @@ _BINDINGS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
     ),
 ]
 
-_CATALOG: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
+_CATALOG: _Patterns = [
     (r"with name \"?([^\s\"]+)\"? already exists", lambda found: exists(found[1])),
     (
         r"(?:Scalar|Table|Aggregate|Macro)?\s*Function with name \"?(\S+?)\"? does not exist",
@@ -163,7 +165,7 @@ _CATALOG: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
     ),
 ]
 
-_CONSTRAINTS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
+_CONSTRAINTS: _Patterns = [
     (
         r"NOT NULL constraint failed: \S+?\.\"?(\w+)",
         lambda found: SnowflakeError(f"NULL result in a non-nullable column '{found[1]}'", 100072, "22000"),
@@ -177,43 +179,60 @@ _CONSTRAINTS: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]] = [
 ]
 
 
-def _first(message: str, table: list[tuple[str, Callable[[re.Match[str]], SnowflakeError]]]) -> SnowflakeError | None:
+def _first(message: str, table: _Patterns) -> SnowflakeError | None:
     for pattern, make in table:
         if found := re.search(pattern, message, re.DOTALL):
             return make(found)
     return None
 
 
-def from_duckdb(error: duckdb.Error) -> SnowflakeError:  # noqa: C901, PLR0911 -- one return a kind of error
+_WHATEVER_KIND: _Patterns = [
+    (
+        "is aborted",
+        lambda _: SnowflakeError(
+            "The transaction was aborted by an earlier failure in it: ROLLBACK, then run it again.", 625, "57014"
+        ),
+    ),
+    ("single attached database", lambda _: unsupported("a transaction that writes to two databases")),
+    (
+        r"[^\n]*(?:No space left|File too large|[Qq]uota)[^\n]*",
+        lambda found: SnowflakeError(
+            f"The disk of the stand-in's data directory is full: {found[0].strip()}", INTERNAL, "XX000"
+        ),
+    ),
+    ("Division by zero", lambda _: SnowflakeError("Division by zero", 100051, "22012")),
+    (
+        "More than one row returned by a subquery",
+        lambda _: SnowflakeError("Single-row subquery returns more than one row.", 90150, "22000"),
+    ),
+]
+
+_VALUES = (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException)
+_BY_KIND: list[tuple[Any, _Patterns, Callable[[str], SnowflakeError]]] = [
+    (duckdb.InterruptException, [], lambda _: SnowflakeError("SQL execution canceled", 604, "57014")),
+    (
+        duckdb.TransactionException,
+        [],
+        lambda line: SnowflakeError(f"The statement conflicts with another transaction: {line}", 625, "57014"),
+    ),
+    (duckdb.ParserException, [], compilation),
+    (duckdb.CatalogException, _CATALOG, lambda line: compilation(line, 2003, "42S02")),
+    (duckdb.BinderException, _BINDINGS, lambda line: compilation(line, 2028, "42601")),
+    (duckdb.ConstraintException, _CONSTRAINTS, lambda line: SnowflakeError(line, 200001, "22000")),
+    (_VALUES, _CONVERSIONS, lambda line: SnowflakeError(line, 100038, "22018")),
+    (duckdb.NotImplementedException, [], unsupported),
+]
+
+
+def from_duckdb(error: duckdb.Error) -> SnowflakeError:
     """Give the nearest Snowflake error; its message is DuckDB's first line where there is no nearer one."""
     message = str(error)
     line = message.split("\n", maxsplit=1)[0].split(": ", 1)[-1]
-    if isinstance(error, duckdb.InterruptException):
-        return SnowflakeError("SQL execution canceled", 604, "57014")
-    if "is aborted" in message:
-        return SnowflakeError(
-            "The transaction was aborted by an earlier failure in it: ROLLBACK, then run it again.", 625, "57014"
-        )
-    if isinstance(error, duckdb.ParserException):
-        return compilation(line)
-    if isinstance(error, duckdb.CatalogException):
-        return _first(message, _CATALOG) or compilation(line, 2003, "42S02")
-    if isinstance(error, duckdb.BinderException):
-        return _first(message, _BINDINGS) or compilation(line, 2028, "42601")
-    if isinstance(error, duckdb.ConstraintException):
-        return _first(message, _CONSTRAINTS) or SnowflakeError(line, 200001, "22000")
-    if isinstance(error, duckdb.TransactionException) and "single attached database" in message:
-        return unsupported("a transaction that writes to two databases")
-    if isinstance(error, duckdb.TransactionException):
-        return SnowflakeError(f"The statement conflicts with another transaction: {line}", 625, "57014")
-    if "Division by zero" in message:
-        return SnowflakeError("Division by zero", 100051, "22012")
-    if "More than one row returned by a subquery" in message:
-        return SnowflakeError("Single-row subquery returns more than one row.", 90150, "22000")
-    if isinstance(error, duckdb.ConversionException | duckdb.InvalidInputException | duckdb.OutOfRangeException):
-        return _first(message, _CONVERSIONS) or SnowflakeError(line, 100038, "22018")
-    if isinstance(error, duckdb.NotImplementedException):
-        return unsupported(line)
+    if known := _first(message, _WHATEVER_KIND):
+        return known
+    for kinds, table, otherwise in _BY_KIND:
+        if isinstance(error, kinds):
+            return _first(message, table) or otherwise(line)
     return internal(line)
 
 

@@ -184,6 +184,8 @@ def sequences(session: Session, statement: exp.Expr) -> None:
 
 def tables(session: Session, statement: exp.Expr) -> None:
     """Give every table its full name, and temporary tables the name that they have in DuckDB."""
+    if isinstance(statement, exp.Show):
+        return  # its scope is a schema or a database more often than a table, and fakesnow reads it
     verb = statement.key.upper()
     for table in list(statement.find_all(exp.Table)):
         if not isinstance(table.this, exp.Identifier) or not table.name or _is_cte(table):

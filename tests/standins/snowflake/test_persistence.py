@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+import pytest
+from snowflake.connector.errors import ProgrammingError
 
 import standins
 
@@ -58,3 +62,19 @@ def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[...
         cursor.execute("DROP DATABASE other")
     with running(tmp_path, connecting, bucket) as (_, _, cursor):
         assert cursor.execute("SHOW DATABASES LIKE 'other'").fetchall() == []
+
+
+def test_a_full_disk_is_an_error_of_the_statement(tmp_path: Path, connecting: Callable[..., Any], lake: Any) -> None:
+    """It says so, what was there stays, and with room again the account works on."""
+    with running(tmp_path, connecting, type(lake)) as (there, _, cursor):
+        cursor.execute("CREATE SCHEMA raw")
+        cursor.execute("CREATE TABLE t AS SELECT 1 AS a")
+        _, hard = resource.prlimit(there.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(there.pid, resource.RLIMIT_FSIZE, (2_000_000, hard))
+        with pytest.raises(ProgrammingError, match="disk of the stand-in's data directory is full"):
+            cursor.execute("CREATE TABLE big AS SELECT UUID_STRING() AS u FROM TABLE(GENERATOR(ROWCOUNT => 200000))")
+        assert cursor.execute("SELECT a FROM t").fetchall() == [(1,)]
+        resource.prlimit(there.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        cursor.execute("INSERT INTO t VALUES (2)")
+    with running(tmp_path, connecting, type(lake)) as (_, _, cursor):
+        assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]

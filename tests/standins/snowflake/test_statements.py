@@ -51,7 +51,7 @@ def disagreement(case: Case, cursor: SnowflakeCursor, schema: str) -> str | None
         else:
             cursor.execute(statement.replace("{schema}", schema))
     try:
-        cursor.execute(case.sql)
+        cursor.execute(case.sql.replace("{schema}", schema))
     except Error as error:
         if case.error is None:
             return f"failed: {error}"
