@@ -24,6 +24,8 @@ DAILY_DAGS = ("ingest_call_logs", "ingest_social_media")
 WOKEN_DAGS = ("load_warehouse", "transform_marts")
 DAGS = SNAPSHOT_DAGS + DAILY_DAGS + WOKEN_DAGS
 
+#: What is said to have woken the sweep.
+BY_TIME = "(by time)"
 ACTIVE = frozenset({"queued", "running", "restarting"})
 POLL_SECONDS = 0.5
 
@@ -151,6 +153,8 @@ class Chain:
         if run["run_type"] == "asset_triggered":
             events = self._list_events(f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/upstreamAssetEvents")
             woken_by = tuple(f"{event['name']} {event['extra'].get('partition', '')}".strip() for event in events)
+        elif run["dag_id"] in WOKEN_DAGS:
+            woken_by = (BY_TIME,)
         return Run(
             dag_id=run["dag_id"],
             run_id=run["dag_run_id"],

@@ -32,10 +32,12 @@ logging_level = WARNING
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever starts these stand-ins."""
+    """Mark whatever starts these stand-ins, and as `unit` whatever starts nothing."""
     for item in items:
         if "pipeline_standins" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.standins)
+        if not any(item.get_closest_marker(layer) for layer in ("standins", "native", "containers")):
+            item.add_marker(pytest.mark.unit)
 
 
 @dataclass(frozen=True)
