@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 VALUES: list[Any] = [
     'it\'s 100% "quoted" \\ ok',
@@ -30,17 +30,23 @@ VALUES: list[Any] = [
 ]
 
 
+@pytest.fixture(scope="module", params=["pyformat", "qmark", "numeric"])
+def styled(request: pytest.FixtureRequest, running: Any, connecting: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """A mark of one of the connector's styles, and a cursor that takes it."""
+    mark = {"pyformat": "%s", "qmark": "?", "numeric": ":1"}[request.param]
+    with connecting(running, paramstyle=request.param, schema="PUBLIC") as connection:
+        yield mark, connection.cursor()
+
+
 @pytest.mark.parametrize("value", VALUES, ids=repr)
-@pytest.mark.parametrize("style", ["pyformat", "qmark", "numeric"])
-def test_a_value_comes_back_as_it_was(connect: Callable[..., Any], schema: str, style: str, value: Any) -> None:
+def test_a_value_comes_back_as_it_was(styled: tuple[str, Any], value: Any) -> None:
     """Through a column of its type, in each of the connector's styles."""
-    mark = {"pyformat": "%s", "qmark": "?", "numeric": ":1"}[style]
+    mark, cursor = styled
     kinds = {
         str: "VARCHAR", int: "INT", float: "FLOAT", Decimal: "NUMBER(10, 2)", bool: "BOOLEAN", type(None): "VARCHAR",
         dt.date: "DATE", dt.datetime: "TIMESTAMP_NTZ", dt.time: "TIME", bytes: "BINARY",
     }  # fmt: skip
-    cursor = connect(schema=schema, paramstyle=style).cursor()
-    cursor.execute(f"CREATE TABLE t (v {kinds[type(value)]})")
+    cursor.execute(f"CREATE OR REPLACE TEMPORARY TABLE t (v {kinds[type(value)]})")
     cursor.execute(f"INSERT INTO t SELECT {mark}", (value,))
     assert cursor.execute("SELECT v FROM t").fetchone() == (value,)
     if value is not None:

@@ -25,6 +25,11 @@ SETUP = (
     "CREATE FILE FORMAT parquet TYPE = PARQUET",
     "CREATE VIEW v AS SELECT INITCAP(id) AS id FROM t",
     "COMMENT ON TABLE t IS 'kept'",
+    "CREATE DATABASE gone",
+    "CREATE DATABASE other",
+    "CREATE TABLE other.public.t AS SELECT 1 AS a",
+    "DROP DATABASE gone",
+    "USE SCHEMA telecoms.raw",
 )
 COPY = "COPY INTO t FROM @lake MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
 
@@ -37,9 +42,8 @@ def running(data: Path, connecting: Callable[..., Any], lake: type) -> Iterator[
 
 
 def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[..., Any], lake: Any, people: Any) -> None:
-    """Tables, views, comments, stages, file formats and load history are there; what was not committed is not."""
-    bucket = type(lake)
-    with running(tmp_path, connecting, bucket) as (there, files, cursor):
+    """Databases, tables, views, comments, stages, formats and load history are there; what was not committed is not."""
+    with running(tmp_path, connecting, type(lake)) as (there, files, cursor):
         for statement in SETUP:
             cursor.execute(statement)
         files.put("kept/people.parquet", people)
@@ -47,21 +51,17 @@ def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[...
         for statement in ("BEGIN", "INSERT INTO t VALUES ('lost', NULL)"):
             cursor.execute(statement)
         os.kill(there.pid, signal.SIGKILL)
-    with running(tmp_path, connecting, bucket) as (_, _, cursor):
-        assert cursor.execute("SELECT COUNT(*) FROM t").fetchone() == (4,)
-        assert cursor.execute("SELECT at FROM t WHERE id = 'kept'").fetchone() == (None,)
-        assert cursor.execute("SELECT id FROM v WHERE id = 'Kept'").fetchone() == ("Kept",)
-        assert cursor.execute(COPY).fetchone() == ("Copy executed with 0 files processed.",)
-        assert cursor.execute("SELECT comment FROM INFORMATION_SCHEMA.TABLES WHERE table_name = 'T'").fetchone() == (
-            "kept",
-        )
-        cursor.execute("CREATE DATABASE other")
-        cursor.execute("CREATE TABLE other.public.t AS SELECT 1 AS a")
-    with running(tmp_path, connecting, bucket) as (_, _, cursor):
-        assert cursor.execute("SELECT a FROM other.public.t").fetchone() == (1,)
-        cursor.execute("DROP DATABASE other")
-    with running(tmp_path, connecting, bucket) as (_, _, cursor):
-        assert cursor.execute("SHOW DATABASES LIKE 'other'").fetchall() == []
+    with running(tmp_path, connecting, type(lake)) as (_, _, cursor):
+        answers = {
+            "SELECT COUNT(*) FROM t": [(4,)],
+            "SELECT at FROM t WHERE id = 'kept'": [(None,)],
+            "SELECT id FROM v WHERE id = 'Kept'": [("Kept",)],
+            "SELECT comment FROM INFORMATION_SCHEMA.TABLES WHERE table_name = 'T'": [("kept",)],
+            "SELECT a FROM other.public.t": [(1,)],
+            "SHOW DATABASES LIKE 'gone'": [],
+            COPY: [("Copy executed with 0 files processed.",)],
+        }
+        assert {statement: cursor.execute(statement).fetchall() for statement in answers} == answers
 
 
 def test_a_full_disk_is_an_error_of_the_statement(tmp_path: Path, connecting: Callable[..., Any], lake: Any) -> None:
@@ -76,5 +76,4 @@ def test_a_full_disk_is_an_error_of_the_statement(tmp_path: Path, connecting: Ca
         assert cursor.execute("SELECT a FROM t").fetchall() == [(1,)]
         resource.prlimit(there.pid, resource.RLIMIT_FSIZE, (hard, hard))
         cursor.execute("INSERT INTO t VALUES (2)")
-    with running(tmp_path, connecting, type(lake)) as (_, _, cursor):
         assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
