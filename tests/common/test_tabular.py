@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +21,7 @@ from common import tabular
 from common.datasets import AGENTS, CALL_LOGS, CUSTOMERS, DATASETS, SOCIAL_MEDIA
 from common.errors import BadDataError
 
+ROOT = Path(__file__).resolve().parents[2]
 AGENTS_HEAD = "iD,NamE,experience,state\n"
 NOW = datetime(2025, 11, 23, tzinfo=UTC)
 
@@ -244,3 +248,18 @@ def test_what_is_no_date_is_refused_by_row_and_column(date: str) -> None:
     assert str(error.value) == (
         f"file.csv, row 3, column date_of_birth: {date!r} is not a date (YYYY-MM-DD or DD/MM/YYYY)"
     )
+
+
+def test_reading_and_writing_do_without_pandas() -> None:
+    code = """
+import io, sys
+from common.datasets import AGENTS, CUSTOMERS
+from common.ingest import convert
+from common import tabular
+head = b"customer iD,name,Gender,DATE of biRTH,signup DATE,email,address\\n"
+convert(io.BytesIO(head + b"1,a,m,2000-01-01,01/02/2020,e,x\\n"), io.BytesIO(), CUSTOMERS, "f.csv")
+convert(io.BytesIO(b'[{"id": 1, "name": "a", "experience": null, "state": "b"}]'), io.BytesIO(), AGENTS, "f.json")
+list(tabular.cell_batches([["id", "name", "experience", "state"], ["1"]], AGENTS, "sheet"))
+sys.exit("pandas" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
