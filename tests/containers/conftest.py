@@ -27,6 +27,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.containers)
             item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
+    # With the workspace the editor publishes the UI, and Compose no longer does.
+    items.sort(key=lambda item: item.path == HERE / "test_workspace.py")
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +59,8 @@ def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) ->
 def stack(checkout: Stack) -> Iterator[Stack]:
     """The environment, up and healthy by the one command that the README names."""
     try:
-        checkout.compose("up", "--detach", "--wait")
+        # --build, for the engine keeps images from one run to the next.
+        checkout.compose("up", "--detach", "--wait", "--build")
         yield checkout
     finally:
         checkout.close()

@@ -1,4 +1,4 @@
-"""The workspace that an editor attaches to, beside an environment that already runs. The last file: it changes that."""
+"""The workspace that an editor attaches to, beside an environment that already runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def workspace(stack: Stack) -> Callable[..., str]:
         for name in (".venv", ".venv-standins"):  # what initializeCommand does
             (stack.checkout / name).mkdir(exist_ok=True)
             os.chown(stack.checkout / name, DEVELOPER, DEVELOPER)
-    stack.compose(*FILES, "up", "--detach", "--wait")
+    stack.compose(*FILES, "up", "--detach", "--wait", "--build")
     return lambda *command: stack.compose(*FILES, "exec", "-T", "workspace", *command)
 
 

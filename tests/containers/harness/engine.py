@@ -98,17 +98,18 @@ class Engine:
         # A wider network than the uplink's stalls transfers.
         command.append(f"--default-network-opt=bridge=com.docker.network.driver.mtu={mtu}")
         with (folder / "dockerd.log").open("wb") as log:
-            daemon = subprocess.Popen(
-                command,
+            # It outlives `up`, and the terminal's Ctrl-C is not for it.
+            subprocess.run(
+                ["setsid", "--fork", *command],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                start_new_session=True,  # it outlives `up`, and the terminal's Ctrl-C is not for it
+                check=True,
             )
         deadline = time.monotonic() + START_SECONDS
         while not self.answers():
-            if daemon.poll() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 self.stop()
                 log_tail = (folder / "dockerd.log").read_text(encoding="utf-8", errors="replace")[-3000:]
                 raise RuntimeError(f"dockerd does not answer:\n{log_tail}")
@@ -179,9 +180,12 @@ def up() -> tuple[Engine, bool]:
 
     :return: it, and whether it had to be started.
     """
-    engine, started = Engine(None), False
-    if not engine.answers():
-        engine = Engine(cache_folder())
+    started = False
+    # The private one first: a shell that was told of it by `env` takes it for the machine's own.
+    engine = Engine(cache_folder())
+    if not engine.answers() and Engine(None).answers():
+        engine = Engine(None)
+    elif not engine.answers():
         with _locked(cache_folder()):
             if not engine.answers():
                 engine.start()
@@ -238,8 +242,6 @@ def _wait_for_end(process: int) -> None:
     deadline = time.monotonic() + STOP_SECONDS
     with suppress(ProcessLookupError):
         while time.monotonic() < deadline:
-            with suppress(ChildProcessError):
-                os.waitpid(process, os.WNOHANG)
             os.kill(process, 0)
             time.sleep(0.1)
         os.kill(process, signal.SIGKILL)
