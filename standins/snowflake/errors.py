@@ -103,6 +103,7 @@ _CONVERSIONS: _Patterns = [
         r"Malformed JSON at byte \d+ of input: (.*)",
         lambda found: SnowflakeError(f"Error parsing JSON: {found[1]}", 100069, "22P02"),
     ),
+    (r"Unknown TimeZone '([^']*)'", _unrecognised("Timestamp", 100035, "22007")),
     (r"string ['\"](.*)['\"] to BOOL", _unrecognised("Boolean value", 100037, "22018")),
     (
         r"string ['\"](.*)['\"] to (?:U?INT|DECIMAL|DOUBLE|FLOAT|HUGEINT)",

@@ -220,7 +220,7 @@ def _date_trunc(node: exp.Expr) -> exp.Expr | None:
 
 def _date_add(node: exp.Expr) -> exp.Expr | None:
     """Whole days added to a date give a date."""
-    unit = node.text("unit").upper()
+    unit = "MONTH" if isinstance(node, exp.AddMonths) else node.text("unit").upper()
     if unit not in {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"} or _holds_aggregate(node.this):
         return None
     amount = exp.Interval(this=exp.Paren(this=node.expression.copy()), unit=exp.var(unit))
@@ -289,7 +289,7 @@ _REWRITES: list[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr], exp.Expr 
     ((exp.Cast,), _try_cast),
     ((exp.ToChar,), _to_char),
     ((exp.TimestampTrunc, exp.DateTrunc), _date_trunc),
-    ((exp.DateAdd,), _date_add),
+    ((exp.DateAdd, exp.AddMonths), _date_add),
     ((exp.GroupConcat,), _listagg),
     ((exp.Window,), _window),
     ((exp.HashAgg,), _hash),

@@ -548,6 +548,7 @@ def of_column(name: str, sql: str, answer: Any, *, kind: int | None = None) -> C
 
 COLUMNS = [
     of_column("dateadd of a date column", "DATEADD(MONTH, 1, d)", day(2024, 2, 29), kind=DATE),
+    of_column("add_months to a date column", "ADD_MONTHS(d, 1)", day(2024, 2, 29), kind=DATE),
     of_column("dateadd of a timestamp column", "DATEADD(DAY, 1, ts)", at(2024, 2, 1, 10, 20, 30, 500000), kind=TIMESTAMP_NTZ),
     of_column("dateadd of hours to a date column", "DATEADD(HOUR, 1, d)", at(2024, 1, 31, 1)),
     of_column("date_trunc of a date column", "DATE_TRUNC('MONTH', d)", day(2024, 1, 1), kind=DATE),
