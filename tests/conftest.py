@@ -94,7 +94,7 @@ def make_place(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Calla
             endpoint_url=pipeline_standins.s3_url,
             region_name="us-east-1",
             aws_access_key_id="offline",
-            aws_secret_access_key="offline",
+            aws_secret_access_key="offline",  # pragma: allowlist secret
         )
         s3.create_bucket(Bucket=env["TELECOMS_LAKE_BUCKET"])
         if not sample:

@@ -307,7 +307,7 @@ def test_a_refused_login_is_one_clear_message_without_the_password(
     loading: Loading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = json.loads(loading.place.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
-    connection["password"] = "wrong-and-secret"
+    connection["password"] = "wrong-and-secret"  # pragma: allowlist secret
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
     loading.announce(DAY, "a")
     with pytest.raises(AccessRefusedError) as refused:

@@ -213,7 +213,7 @@ def test_a_refused_login_fails_at_once_with_a_message_that_names_the_connection(
     place: Place, run_dag: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = json.loads(place.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
-    connection["password"] = "wrong-and-secret"
+    connection["password"] = "wrong-and-secret"  # pragma: allowlist secret
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
     run = run_dag("transform_marts")
     assert run.tasks["snapshot"] == "failed"
