@@ -145,7 +145,11 @@ def test_where_slack_does_not_answer_it_gives_up_and_logs_the_message(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/api/"
-        connection = {"conn_type": "slack", "password": "xoxb-x", "extra": {"base_url": url}}
+        connection = {
+            "conn_type": "slack",
+            "password": "xoxb-x",
+            "extra": {"base_url": url},
+        }  # pragma: allowlist secret
         monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
         monkeypatch.setattr(utils, "PATIENCE", 0.5)
         monkeypatch.setattr(utils, "REQUEST_TIMEOUT", 1)
