@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from sqlglot import exp
 
-from standins.snowflake import refusals, results, table_ddl
+from standins.snowflake import descriptions, refusals, results
 from standins.snowflake.errors import SnowflakeError, compilation, missing, unsupported
 from standins.snowflake.names import fold, qualify
 
@@ -183,7 +183,7 @@ def _check_scope(session: Session, statement: exp.Show) -> None:
     elif kind == "DATABASE" and parts[-1] not in session.account.databases():
         raise missing("Database", parts[-1])
     elif kind in {"TABLE", "VIEW"} and statement.name.upper() == "COLUMNS":
-        table_ddl.described(session, qualify(session, scope, "SHOW"))
+        descriptions.described(session, qualify(session, scope, "SHOW"))
 
 
 def _named(answer: Result, pattern: str, flags: int = 0) -> Result:
@@ -202,7 +202,7 @@ def describe(session: Session, statement: exp.Describe) -> Result:
     if kind not in {"TABLE", "VIEW"} or not isinstance(statement.this, exp.Table):
         raise unsupported(f"DESCRIBE {kind}")
     name = qualify(session, statement.this, "DESCRIBE")
-    found = table_ddl.described(session, name)
+    found = descriptions.described(session, name)
     if not found:
         raise SnowflakeError(f"Object '{name}' has no columns.", 2003, "42S02")
     return results.rows(list(found[0]), [list(row.values()) for row in found], results.DESCRIBE)

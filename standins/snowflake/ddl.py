@@ -11,10 +11,11 @@ import sqlglot
 from fakesnow import info_schema
 from sqlglot import exp
 
-from standins.snowflake import results, stages, table_ddl
+from standins.snowflake import descriptions, results, stages, table_ddl
+from standins.snowflake.descriptions import kind_of
 from standins.snowflake.engine import GLOBAL, INTERNAL
 from standins.snowflake.errors import compilation, exists, missing, unsupported
-from standins.snowflake.names import Name, fold, from_text, literal, qualify, quoted
+from standins.snowflake.names import fold, from_text, literal, qualify, quoted
 from standins.snowflake.preparation import function_name
 
 if TYPE_CHECKING:
@@ -78,18 +79,6 @@ def run(session: Session, statement: exp.Expr, translate: Translate) -> Result: 
     if kind == "VIEW":
         return _view(session, statement, translate)
     raise unsupported(f"CREATE {kind}")
-
-
-def kind_of(session: Session, name: Name) -> str | None:
-    """TABLE, VIEW or None."""
-    if name in session.temporary:
-        return "TABLE"
-    found = session.duck.execute(
-        "SELECT table_type FROM information_schema.tables "
-        "WHERE table_catalog = ? AND table_schema = ? AND upper(table_name) = upper(?)",
-        list(name),
-    ).fetchone()
-    return None if found is None else ("VIEW" if found[0] == "VIEW" else "TABLE")
 
 
 def _container(session: Session, kind: str, text: str, *, replace: bool, if_not_exists: bool) -> Result:
@@ -213,7 +202,7 @@ def _view(session: Session, statement: exp.Create, translate: Translate) -> Resu
     statement.set("exists", False)
     text = statement.sql(dialect="snowflake")
     session.duck.execute(translate(session, statement))
-    table_ddl.describe(session, name, comment=comment, lengths=[])
+    descriptions.keep(session, name, comment=comment, lengths=[])
     session.duck.execute(f"COMMENT ON VIEW {name.sql} IS {literal(text)}")  # GET_DDL reads it back
     return results.status(f"View {name.name} successfully created.")
 
@@ -259,7 +248,7 @@ def get_ddl(session: Session, kind: str, text: str) -> str:
             list(name),
         ).fetchone()
         return f"{sqlglot.transpile(row[0], read='snowflake', write='snowflake')[0]};".lower().replace("\n", " ")
-    columns = table_ddl.described(session, name)
+    columns = descriptions.described(session, name)
     lines = ",\n".join(
         f"\t{each['name']} {each['type']}"
         + (" NOT NULL" if each["null?"] == "N" else "")

@@ -199,8 +199,7 @@ def list_files(session: Session, statement: exp.ListStage) -> Result:
     pattern = statement.args.get("pattern")
     files = matching(session.account.objects.files(stage.url), pattern.name if pattern else None)
     listed = [[f.url, f.size, f.etag, f.modified.strftime("%a, %d %b %Y %H:%M:%S GMT")] for f in files]
-    answer = results.rows(["name", "size", "md5", "last_modified"], listed)
-    return answer if listed else results.rows(["name", "size", "md5", "last_modified"], [])
+    return results.rows(["name", "size", "md5", "last_modified"], listed)
 
 
 def _delete(session: Session, table: str, name: Name) -> None:

@@ -9,21 +9,20 @@ in Snowflake they belong to a schema and hide a permanent table of the same name
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import sqlglot
 from fakesnow import info_schema
 from sqlglot import exp
 
-from standins.snowflake import load_history, results
+from standins.snowflake import descriptions, load_history, results
+from standins.snowflake.descriptions import kind_of
 from standins.snowflake.dml import atomic
-from standins.snowflake.engine import GLOBAL, INTERNAL
 from standins.snowflake.errors import compilation, exists, missing, unsupported
 from standins.snowflake.names import Name, fold, literal, qualify, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from standins.snowflake.results import Result
     from standins.snowflake.sessions import Session
@@ -45,7 +44,7 @@ def create(session: Session, statement: exp.Create, translate: Translate) -> Res
     table = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
     name = qualify(session, table, "CREATE TABLE")
     temporary = statement.find(exp.TemporaryProperty) is not None
-    there = name in session.temporary if temporary else _kind(session, name, permanent=True)
+    there = name in session.temporary if temporary else kind_of(session, name, permanent=True)
     if there and statement.args.get("exists"):
         return results.status(f"{name.name} already exists, statement succeeded.")
     if there and (not statement.args.get("replace") or there == "VIEW"):
@@ -71,7 +70,7 @@ def create(session: Session, statement: exp.Create, translate: Translate) -> Res
     if temporary:
         session.temporary[name] = str(name)
     else:
-        describe(session, name, comment=comment, lengths=lengths)
+        descriptions.keep(session, name, comment=comment, lengths=lengths)
     return results.status(f"Table {name.name} successfully created.")
 
 
@@ -232,25 +231,7 @@ def drop(session: Session, kind: str, name: Name) -> None:
         session.duck.execute(f"DROP {kind} {name.sql}")
         if kind == "TABLE":
             load_history.forget(session.duck, name)
-    _forget_description(session, name)
-
-
-def describe(session: Session, name: Name, *, comment: str | None, lengths: Iterable[tuple[str, int]]) -> None:
-    """Keep what DuckDB has no place for, in fakesnow's tables: its SHOW and INFORMATION_SCHEMA read them."""
-    _forget_description(session, name)
-    if comment is not None:
-        session.duck.execute(info_schema.insert_table_comment_sql(*name, comment.replace("'", "''")))
-    if found := list(lengths):
-        session.duck.execute(info_schema.insert_text_lengths_sql(*name, found))
-
-
-def _forget_description(session: Session, name: Name) -> None:
-    for table in ("_fs_tables_ext", "_fs_columns_ext"):
-        session.duck.execute(
-            f"DELETE FROM {GLOBAL}.{INTERNAL}.{table} "
-            "WHERE ext_table_catalog = ? AND ext_table_schema = ? AND ext_table_name = ?",
-            list(name),
-        )
+    descriptions.forget(session, name)
 
 
 def alter(session: Session, statement: exp.Alter, translate: Translate) -> Result:
@@ -259,7 +240,7 @@ def alter(session: Session, statement: exp.Alter, translate: Translate) -> Resul
     if kind not in {"TABLE", "VIEW"}:
         raise unsupported(f"ALTER {kind}")
     name = qualify(session, statement.this, f"ALTER {kind}")
-    there = _kind(session, name)
+    there = kind_of(session, name)
     if there != kind:
         if not there and statement.args.get("exists"):
             return results.status()
@@ -292,7 +273,7 @@ def _constraints_of_action(action: exp.Expr) -> None:
 
 
 def _rename(session: Session, kind: str, old: Name, new: Name) -> None:
-    if _kind(session, new):
+    if kind_of(session, new):
         raise exists(new.name)
     if old in session.temporary:
         session.duck.execute(f"ALTER TABLE {quoted(session.temporary.pop(old))} RENAME TO {quoted(str(new))}")
@@ -303,11 +284,11 @@ def _rename(session: Session, kind: str, old: Name, new: Name) -> None:
     with atomic(session):
         session.duck.execute(f"ALTER {kind} {old.sql} RENAME TO {quoted(new.name)}")
         load_history.move(session.duck, old, new)
-    _move_description(session, old, new)
+    descriptions.move(session, old, new)
 
 
 def _swap(session: Session, one: Name, other: Name) -> None:
-    if _kind(session, other) != "TABLE":
+    if kind_of(session, other) != "TABLE":
         raise missing("Table", str(other))
     if one.database != other.database or {one, other} & set(session.temporary):
         raise unsupported("ALTER TABLE ... SWAP WITH a temporary table or a table of another database")
@@ -324,82 +305,4 @@ def _swap(session: Session, one: Name, other: Name) -> None:
             session.duck.execute(f"DROP TABLE {between.sql}")
         load_history.swap(session.duck, one, other)
     for old, new in ((one, between), (other, one), (between, other)):
-        _move_description(session, old, new)
-
-
-def _move_description(session: Session, old: Name, new: Name) -> None:
-    for table in ("_fs_tables_ext", "_fs_columns_ext"):
-        session.duck.execute(
-            f"UPDATE {GLOBAL}.{INTERNAL}.{table} SET ext_table_schema = ?, ext_table_name = ? "
-            "WHERE ext_table_catalog = ? AND ext_table_schema = ? AND ext_table_name = ?",
-            [new.schema, new.name, *old],
-        )
-
-
-def _kind(session: Session, name: Name, *, permanent: bool = False) -> str | None:
-    if not permanent and name in session.temporary:
-        return "TABLE"
-    found = session.duck.execute(
-        "SELECT table_type FROM information_schema.tables "
-        "WHERE table_catalog = ? AND table_schema = ? AND upper(table_name) = upper(?)",
-        list(name),
-    ).fetchone()
-    return None if found is None else ("VIEW" if found[0] == "VIEW" else "TABLE")
-
-
-def snowflake_type(kind: str, length: int | None = None) -> str:
-    """Spell a DuckDB type as DESCRIBE TABLE does."""
-    if kind.startswith("DECIMAL"):
-        return f"NUMBER{kind.removeprefix('DECIMAL')}"
-    about = results.column("", kind)
-    return {
-        "fixed": "NUMBER(38,0)",
-        "text": f"VARCHAR({length or results.TEXT_LENGTH})",
-        "binary": f"BINARY({results.BINARY_LENGTH})",
-        "real": "FLOAT",
-        "time": "TIME(9)",
-        "timestamp_ntz": "TIMESTAMP_NTZ(9)",
-        "timestamp_tz": "TIMESTAMP_TZ(9)",
-    }.get(about.type, about.type.upper())
-
-
-def described(session: Session, name: Name) -> list[dict[str, Any]]:
-    """DESCRIBE TABLE's rows.
-
-    :raises SnowflakeError: 002003 if there is no such table or view.
-    """
-    physical = session.temporary.get(name)
-    if not physical and not _kind(session, name):
-        raise missing("Table", str(name))
-    described_rows = session.duck.execute(f"DESCRIBE {quoted(physical) if physical else name.sql}").fetchall()
-    lengths = dict(
-        session.duck.execute(
-            f"SELECT ext_column_name, ext_character_maximum_length FROM {GLOBAL}.{INTERNAL}._fs_columns_ext "
-            "WHERE ext_table_catalog = ? AND ext_table_schema = ? AND ext_table_name = ?",
-            list(name),
-        ).fetchall()
-    )
-    comments = dict(
-        session.duck.execute(
-            "SELECT column_name, comment FROM duckdb_columns() "
-            "WHERE database_name = ? AND schema_name = ? AND upper(table_name) = upper(?)",
-            list(name),
-        ).fetchall()
-    )
-    return [
-        {
-            "name": column, "type": snowflake_type(kind, lengths.get(column)), "kind": "COLUMN",
-            "null?": "Y" if null == "YES" else "N", "default": _default(default), "primary key": "N", "unique key": "N",
-            "check": None, "expression": None, "comment": comments.get(column), "policy name": None,
-            "privacy domain": None,
-        }
-        for column, kind, null, _, default, _ in described_rows
-    ]  # fmt: skip
-
-
-def _default(sql: str | None) -> str | None:
-    if not sql:
-        return None
-    if sql.lower().startswith("nextval"):
-        return "IDENTITY START 1 INCREMENT 1"
-    return str(sqlglot.transpile(sql, read="duckdb", write="snowflake")[0])
+        descriptions.move(session, old, new)
