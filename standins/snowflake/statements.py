@@ -172,6 +172,8 @@ def _run(session: Session, text: str, statement: exp.Expr) -> Result:
     if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback) or commands.is_begin(text):
         return commands.transaction(session, statement)
     handler = _handler(text, statement)
+    if handler is commands.alter_session:
+        return handler(session, statement)
     if isinstance(statement, _DDL) or handler is ddl.command:
         session.end(commit=True)  # DDL ends a transaction in Snowflake, and DuckDB writes one database in one
         with _locked(session, _defined(session, statement)):

@@ -493,6 +493,7 @@ SESSION = [  # transactions, sql/set, sql/use, functions-context
     Case("truncate is rolled back", "SELECT COUNT(*) FROM t", [(2,)], given=(*TWO, "BEGIN", "TRUNCATE TABLE t", "ROLLBACK")),
     Case("a transaction over two schemas", "SELECT COUNT(*) FROM t", [(2,)], given=("CREATE SCHEMA IF NOT EXISTS battery_other", "CREATE OR REPLACE TABLE battery_other.u (a INT)", "USE SCHEMA {schema}", *TWO, "BEGIN", "INSERT INTO battery_other.u VALUES (1)", "DELETE FROM t", "ROLLBACK")),
     Case("DDL commits", "SELECT COUNT(*) FROM t", [(0,)], given=(*TWO, "BEGIN", "DELETE FROM t", "CREATE TABLE x (a INT)", "ROLLBACK")),
+    Case("a parameter does not commit", "SELECT COUNT(*) FROM t", [(2,)], given=(*TWO, "BEGIN", "DELETE FROM t", "ALTER SESSION SET QUERY_TAG = 'x'", "ROLLBACK")),
     Case("a failed statement leaves the transaction", "SELECT COUNT(*) FROM t", [(3,)], given=(*TWO, "BEGIN", "INSERT INTO t VALUES (3, 'x')", "!SELECT 'x'::INT", "COMMIT")),
     Case("set", "SELECT $x + 1", [(6,)], given=("SET x = 5",)),
     refused("a variable that is not set", "SELECT $nope", 2211, "Session variable '$NOPE' does not exist"),
