@@ -83,7 +83,7 @@ class Demonstrated:
         """Print the chain, the checks and where to look next."""
         chain = Table(title="The chain, in order of cause")
         for heading in ("DAG run", "state", "seconds", "rows", "woken by"):
-            chain.add_column(heading, no_wrap=True)
+            chain.add_column(heading, no_wrap=heading != "woken by")
         for run in self.runs:
             name = f"{run.dag_id} {run.day}" if run.day else run.dag_id
             chain.add_row(name, _coloured(run.state), _number(run.seconds), _number(run.rows), _grouped(run.woken_by))
