@@ -162,6 +162,8 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_with_task)
     setproctitle(f"airflow worker -- LocalExecutor: {workload.ti.id}")
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 Linux only, nothing to look up
+        score.write("500")  # where memory runs out, the kernel ends a task and never the scheduler
     client = _client()
     client.auth = BearerAuth(workload.token)
     supervise(

@@ -31,6 +31,7 @@ def test_a_run_started_over_the_api_succeeds_and_its_log_can_be_read(stack: Stac
     assert stack.finish(STEPS, run) == "success"
     log = stack.api.get(f"/dags/{STEPS}/dagRuns/{run}/taskInstances/step/logs/1")
     assert "step 1 runs as 50000:0" in str(log["content"])
+    assert "out of memory: 500" in str(log["content"])  # tasks before the scheduler, which has 0
 
 
 def test_the_projects_own_dags_are_there_without_an_import_error(stack: Stack) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 from airflow.sdk import dag, task
 
@@ -17,6 +18,7 @@ def probe_steps() -> None:
     @task
     def step(number: int) -> int:
         print(f"step {number} runs as {os.getuid()}:{os.getgid()}")
+        print(f"out of memory: {Path('/proc/self/oom_score_adj').read_text()}")
         time.sleep(4)
         return number + 1
 
