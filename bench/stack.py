@@ -1,7 +1,8 @@
-"""Start a whole native Airflow on free ports, with the workbench's settings or with stock ones, and look at it.
+"""Run the workbench or a stock Airflow on free ports, and look at it. The benchmarks share this.
 
-The benchmarks share this. Both sorts get the same Airflow, the same PostgreSQL and the same DAGs; they differ in
-settings and in the flags that `./dev up` gives its processes.
+The workbench is what `./dev up` starts, in a copy of the checkout. The stock one is the same Airflow with its own
+settings, LocalExecutor, its four components started side by side, and the same PostgreSQL with the same options.
+Both get the DAGs of `bench/dags` and no example DAGs.
 """
 
 from __future__ import annotations
@@ -25,20 +26,22 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 import psycopg2
-from dotenv import dotenv_values
 
 from devkit import postgres
 from devkit.client import AirflowApi
-from devkit.services import AIRFLOW, FLAGS
+from devkit.observe import observe
+from devkit.services import COMPONENTS
+from devkit.settings import Settings
+from devkit.supervise import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
+DAGS = ROOT / "bench/dags"
 MIB = 1 << 20
-PASSWORD = secrets.token_urlsafe(16)
-
-COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+#: Not weighed among Airflow's own processes.
+STANDINS = "standins"
 
 
 def free_port() -> int:
@@ -49,186 +52,96 @@ def free_port() -> int:
         return port
 
 
+def plain_environment() -> dict[str, str]:
+    """Give the process environment without anything that would reach into an Airflow."""
+    foreign = ("AIRFLOW", "PYTHON", "TELECOMS", "STANDINS", "WORKBENCH", "AWS")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(foreign) and not name.lower().endswith("_proxy")
+    }
+
+
 @dataclass
 class Stack:
-    """One running Airflow.
+    """One Airflow.
 
-    :param kind: `ours` or `stock`.
     :param folder: its state; deleted by whoever made it.
-    :param dags: the DAG files.
-    :param extra: settings on top, for experiments.
     """
 
-    kind: str
     folder: Path
-    dags: Path
-    extra: dict[str, str] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    kind = ""
+
+    def prepare(self) -> None:
+        """Make the database."""
+
+    def start(self) -> None:
+        """Start everything and wait until all of it is healthy."""
+
+    def stop(self) -> None:
+        """End everything."""
+
+    def roots(self) -> dict[str, int]:
+        """Give the process number of each part."""
+        raise NotImplementedError
 
     @property
-    def url(self) -> str:
-        """Where the UI and its API are."""
-        return f"http://127.0.0.1:{self.port}"
+    def password(self) -> str:
+        """The login's password."""
+        raise NotImplementedError
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where PostgreSQL listens."""
+        raise NotImplementedError
 
     @functools.cached_property
     def api(self) -> AirflowApi:
         """A logged-in client."""
-        return AirflowApi(self.url, "admin", PASSWORD)
-
-    def environment(self) -> dict[str, str]:
-        """Give the environment of every Airflow process."""
-        home = self.folder / "airflow"
-        place = {
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__FERNET_KEY": "",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.folder / "passwords.json"),
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://airflow@/airflow?host={self.folder}",
-            "AIRFLOW__API_AUTH__JWT_SECRET": PASSWORD * 4,
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(self.port),
-            "AIRFLOW__API__BASE_URL": f"{self.url}/",
-            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
-            "AIRFLOW_CONFIG": str(home / "airflow.cfg"),
-            "PYTHONPATH": str(ROOT),
-            "NO_PROXY": "127.0.0.1",
-        }
-        clean = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("AIRFLOW", "PYTHON", "TELECOMS")) and not name.lower().endswith("_proxy")
-        }
-        ours = {name: value or "" for name, value in dotenv_values(ROOT / "compose/airflow.env").items()}
-        return clean | (ours if self.kind == "ours" else {}) | place | self.extra
-
-    def start_postgres(self) -> None:
-        """Make the database cluster where there is none, and start it; both sorts get the workbench's."""
-        data = self.folder / "postgres"
-        if postgres.is_root():
-            shutil.chown(self.folder, postgres.NOBODY, postgres.NOBODY)
-        if not data.exists():
-            self._postgres("initdb", "-D", str(data), "-U", "airflow", "-A", "trust", "-E", "UTF8", "--no-sync")
-        # Stock settings open more connections than the workbench allows.
-        options = postgres.OPTIONS | {"max_connections": "100", "unix_socket_directories": str(self.folder)}
-        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
-        program = [*postgres.unprivileged(), str(postgres.BINARIES / "postgres")]
-        self._spawn("postgres", [*program, "-D", str(data), *words])
-        until(lambda: self.query("SELECT 1", database="postgres") == [(1,)], "Postgres", 60)
-        self._postgres("createdb", "-h", str(self.folder), "-U", "airflow", "airflow", check=False)
-
-    def _postgres(self, program: str, *arguments: str, check: bool = True) -> None:
-        command = [*postgres.unprivileged(), str(postgres.BINARIES / program), *arguments]
-        subprocess.run(command, check=check, capture_output=True, env=self.environment(), cwd="/")
+        return AirflowApi(f"http://127.0.0.1:{self.port}", "admin", self.password)
 
     def query(self, statement: str, *values: Any, database: str = "airflow") -> list[tuple[Any, ...]] | None:
         """Ask Airflow's database, which costs the machine less than asking the API; None while it does not answer."""
         try:
-            session = psycopg2.connect(host=str(self.folder), user="airflow", dbname=database, connect_timeout=3)
+            session = psycopg2.connect(host=str(self.socket_folder), user="airflow", dbname=database, connect_timeout=3)
         except psycopg2.OperationalError:
             return None
         with contextlib.closing(session), session.cursor() as cursor:
             cursor.execute(statement, values)
             return cursor.fetchall()
 
-    def migrate(self) -> None:
-        """Make Airflow's tables."""
-        (self.folder / "passwords.json").write_text(json.dumps({"admin": PASSWORD}))
-        command = [sys.executable, "-m", "airflow", "db", "migrate"]
-        log = (self.folder / "migrate.log").open("ab")
-        subprocess.run(command, check=True, env=self.environment(), stdout=log, stderr=log, cwd=self.folder)
-
-    def start_components(self) -> None:
-        """Start the four components side by side."""
-        for name in COMPONENTS:
-            words = [AIRFLOW, name, *FLAGS.get(name, ())] if self.kind == "ours" else ["airflow", name]
-            self._spawn(name, [sys.executable, "-m", *words])
-
-    def _spawn(self, name: str, command: Sequence[str]) -> None:
-        log = (self.folder / f"{name}.log").open("ab")
-        self.processes[name] = subprocess.Popen(
-            command, env=self.environment(), stdout=log, stderr=log, cwd="/", start_new_session=True
-        )
-
-    def healthy(self) -> bool:
-        """Whether all four components say so."""
-        for name, process in self.processes.items():
-            if process.poll() is not None:
-                raise RuntimeError(f"{name} ended: see {self.folder / name}.log")
-        try:
-            health = httpx.get(f"{self.url}/api/v2/monitor/health", trust_env=False, timeout=5).json()
-        except (httpx.TransportError, ValueError):
-            return False
-        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
-        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
-
-    def tree(self, name: str) -> list[psutil.Process]:
-        """Give a component's process and all its children."""
-        with_children: list[psutil.Process] = []
-        try:
-            parent = psutil.Process(self.processes[name].pid)
-            with_children = [parent, *parent.children(recursive=True)]
-        except psutil.NoSuchProcess:
-            pass
-        return with_children
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """Give each part's processes; what is a part of its own is not counted with its parent."""
+        roots = self.roots()
+        found: dict[str, list[psutil.Process]] = {}
+        for name, pid in roots.items():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found[name] = [psutil.Process(pid)]
+                if name != "supervisor":
+                    found[name] += found[name][0].children(recursive=True)
+        return found
 
     def memory(self) -> dict[str, float]:
-        """Give the proportional set size of each component in MiB, children included."""
-        return {name: sum(pss(process.pid) for process in self.tree(name)) / MIB for name in self.processes}
+        """Give the proportional set size of each part in MiB."""
+        return {name: sum(pss(process.pid) for process in tree) / MIB for name, tree in self.processes().items()}
 
     def cpu_seconds(self) -> float:
-        """Give the CPU time that all processes and their ended children have used."""
+        """Give the CPU time that all but the stand-ins have used, ended children included."""
         total = 0.0
-        for name in self.processes:
-            for process in self.tree(name):
-                try:
-                    times = process.cpu_times()
-                except psutil.NoSuchProcess:
-                    continue
-                total += times.user + times.system + times.children_user + times.children_system
+        for name, tree in self.processes().items():
+            for process in tree if name != STANDINS else ():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    total += sum(process.cpu_times()[:4])
         return total
 
     def take_precedence(self) -> None:
         """Go before the machine's other work where that is allowed: real-time scheduling, which children inherit."""
-        for name in self.processes:
-            for process in self.tree(name):
+        for tree in self.processes().values():
+            for process in tree:
                 for thread in process.threads():
                     with contextlib.suppress(PermissionError, ProcessLookupError):
                         os.sched_setscheduler(thread.id, os.SCHED_RR, os.sched_param(1))
-
-    def stop(self, *names: str) -> None:
-        """End these processes, or all, with Postgres last."""
-        for name in names or [*reversed(self.processes)]:
-            if name in self.processes:
-                self._end(name)
-
-    def _end(self, name: str) -> None:
-        tree, process = self.tree(name), self.processes.pop(name)
-        process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
-        _, alive = psutil.wait_procs(tree, timeout=10)
-        for left in alive:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                left.kill()
-        process.wait()
-
-    def start_standins(self) -> None:
-        """Start the stand-ins with sample data, to weigh them."""
-        python = str(ROOT / ".venv-standins/bin/python")
-        keys, ports = str(self.folder / "keys"), [str(free_port()) for _ in range(3)]
-        environment = self.environment() | {"PYTHONPATH": str(ROOT)}
-        words = [python, "-m", "standins", "keys", "--keys", keys, "--port", ports[0]]
-        subprocess.run(words, check=True, env=environment, capture_output=True)
-        words = [python, "-m", "standins", "serve", "--data", str(self.folder / "standins"), "--keys", keys]
-        words += ["--host", "127.0.0.1", "--port", ports[0], "--s3-port", ports[1], "--snowflake-port", ports[2]]
-        self._spawn("standins", words)
-        until(lambda: answers(f"http://127.0.0.1:{ports[0]}/healthz"), "the stand-ins", 120)
-
-    def trigger(self, dag_id: str, **conf: Any) -> str:
-        """Start a run, and give its run_id."""
-        run: str = self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
-        return run
 
     def unpause(self, *dag_ids: str) -> None:
         """Wait until the DAGs are known, and switch them on."""
@@ -236,6 +149,11 @@ class Stack:
         until(lambda: self.query(known, list(dag_ids)) == [(len(dag_ids),)], "the DAGs", 120)
         for dag_id in dag_ids:
             self.api.patch(f"/dags/{dag_id}", {"is_paused": False})
+
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Start a run, and give its run_id."""
+        run: str = self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"]
+        return run
 
     def succeeded(self, run_id: str) -> bool:
         """Whether a run has ended well."""
@@ -250,12 +168,175 @@ class Stack:
         return rows[0][0] if rows else 0
 
 
-def answers(url: str) -> bool:
-    """Whether a server says 200."""
-    try:
-        return httpx.get(url, trust_env=False, timeout=5).status_code == 200
-    except httpx.TransportError:
-        return False
+class Workbench(Stack):
+    """`./dev up`, in a copy of the checkout."""
+
+    kind = "ours"
+
+    def prepare(self) -> None:
+        """Copy the checkout, and let the first `./dev up` make the database."""
+        self.root.mkdir()
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in names.rstrip("\0").split("\0"):
+            if (ROOT / name).is_file() and not name.startswith("dags/"):
+                (self.root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, self.root / name)
+        shutil.copytree(DAGS, self.root / "dags")
+        for venv in (".venv", ".venv-standins"):
+            (self.root / venv).symlink_to(ROOT / venv)
+        ports = {name: free_port() for name in ("STANDINS_PORT", "STANDINS_S3_PORT", "STANDINS_SNOWFLAKE_PORT")}
+        lines = [f"{name}={port}\n" for name, port in {"AIRFLOW_PORT": self.port, **ports}.items()]
+        (self.root / ".env").write_text("".join(lines))
+        self.start()
+        self.stop()
+
+    @property
+    def root(self) -> Path:
+        """The copy."""
+        return self.folder / "checkout"
+
+    @property
+    def settings(self) -> Settings:
+        """The copy's settings."""
+        return Settings.load(self.root, plain_environment())
+
+    @property
+    def password(self) -> str:
+        """What `./dev up` made."""
+        return self.settings.password_file.read_text()
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where PostgreSQL listens."""
+        return self.settings.sockets / "postgres"
+
+    def start(self) -> None:
+        """`./dev up`, the stand-ins included."""
+        self._dev("up")
+
+    def stop(self) -> None:
+        """`./dev down`."""
+        if self.root.exists():
+            self._dev("down")
+
+    def _dev(self, *words: str) -> None:
+        command = [str(self.root / ".venv/bin/python"), "-m", "devkit", *words]
+        environment = plain_environment() | {"PYTHONPATH": str(self.root)}
+        with (self.folder / "dev.log").open("ab") as log:
+            subprocess.run(command, cwd=self.root, env=environment, check=True, stdout=log, stderr=log)
+
+    def roots(self) -> dict[str, int]:
+        """Give the services, and the supervisor that they share pages with."""
+        settings = self.settings
+        leader = Supervisor(settings).leader()
+        parts = {service.name: service.pid for service in observe(settings, memory=False) if service.pid}
+        return parts | ({"supervisor": leader.pid} if leader else {})
+
+
+@dataclass
+class Stock(Stack):
+    """Airflow's own settings."""
+
+    kind = "stock"
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    _password: str = field(default_factory=functools.partial(secrets.token_urlsafe, 16))
+
+    def prepare(self) -> None:
+        """`initdb`, and `airflow db migrate`."""
+        if postgres.is_root():
+            shutil.chown(self.folder, postgres.NOBODY, postgres.NOBODY)
+        data = str(self.folder / "postgres")
+        self._postgres("initdb", "-D", data, "-U", "airflow", "-A", "trust", "-E", "UTF8", "--locale=C")
+        self._start_postgres()
+        self._postgres("createdb", "-h", str(self.folder), "-U", "airflow", "airflow")
+        (self.folder / "passwords.json").write_text(json.dumps({"admin": self._password}))
+        with (self.folder / "migrate.log").open("ab") as log:
+            command = [sys.executable, "-m", "airflow", "db", "migrate"]
+            subprocess.run(command, check=True, env=self._environment(), stdout=log, stderr=log, cwd="/")
+        self.stop()
+
+    @property
+    def password(self) -> str:
+        """The login's password."""
+        return self._password
+
+    @property
+    def socket_folder(self) -> Path:
+        """Where PostgreSQL listens."""
+        return self.folder
+
+    def start(self) -> None:
+        """PostgreSQL, then the four components side by side."""
+        self._start_postgres()
+        self.query("DELETE FROM job RETURNING id")  # else a former run's heartbeats look healthy
+        for name in COMPONENTS:
+            self._spawn(name, [sys.executable, "-m", "airflow", name])
+        until(self._healthy, "health", 300)
+
+    def _start_postgres(self) -> None:
+        # Stock settings open more connections than the workbench allows.
+        options = postgres.OPTIONS | {"max_connections": "100", "unix_socket_directories": str(self.folder)}
+        words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        program = [*postgres.unprivileged(), str(postgres.BINARIES / "postgres")]
+        self._spawn("postgres", [*program, "-D", str(self.folder / "postgres"), *words])
+        until(lambda: self.query("SELECT 1", database="postgres") == [(1,)], "Postgres", 60)
+
+    def _healthy(self) -> bool:
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise RuntimeError(f"{name} ended: see {self.folder / name}.log")
+        try:
+            health = httpx.get(f"http://127.0.0.1:{self.port}/api/v2/monitor/health", trust_env=False, timeout=5).json()
+        except (httpx.TransportError, ValueError):
+            return False
+        parts = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+        return all(health.get(part, {}).get("status") == "healthy" for part in parts)
+
+    def stop(self) -> None:
+        """End everything, PostgreSQL last."""
+        trees = self.processes()
+        for name in [*reversed(self._running)]:
+            process = self._running.pop(name)
+            process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGTERM)
+            _, alive = psutil.wait_procs(trees.get(name, []), timeout=10)
+            for left in alive:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    left.kill()
+            process.wait()
+
+    def roots(self) -> dict[str, int]:
+        """Give PostgreSQL and the components."""
+        return {name: process.pid for name, process in self._running.items()}
+
+    def _environment(self) -> dict[str, str]:
+        home = self.folder / "airflow"
+        return plain_environment() | {
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.folder / "passwords.json"),
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"postgresql+psycopg2://airflow@/airflow?host={self.folder}",
+            "AIRFLOW__API_AUTH__JWT_SECRET": self._password * 4,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(self.port),
+            "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{self.port}/",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+        }
+
+    def _postgres(self, program: str, *arguments: str) -> None:
+        command = [*postgres.unprivileged(), str(postgres.BINARIES / program), *arguments]
+        subprocess.run(command, check=True, capture_output=True, cwd="/")
+
+    def _spawn(self, name: str, command: Sequence[str]) -> None:
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                command, env=self._environment(), stdout=log, stderr=log, cwd="/", start_new_session=True
+            )
+
+
+KINDS: dict[str, type[Stack]] = {"ours": Workbench, "stock": Stock}
 
 
 def pss(pid: int) -> int:
@@ -267,28 +348,26 @@ def pss(pid: int) -> int:
     return next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
 
 
-def until(condition: Any, what: str, seconds: float, every: float = 0.05) -> float:
+def until(condition: Callable[[], bool], what: str, seconds: float, every: float = 0.05) -> None:
     """Wait until a condition holds.
 
-    :return: the seconds that it took.
     :raises TimeoutError: where it does not in time.
     """
-    began = time.monotonic()
+    deadline = time.monotonic() + seconds
     while not condition():
-        if time.monotonic() - began > seconds:
+        if time.monotonic() > deadline:
             raise TimeoutError(f"{what} not within {seconds:.0f} s")
         time.sleep(every)
-    return time.monotonic() - began
 
 
 @contextlib.contextmanager
-def prepared(kind: str, extra: dict[str, str] | None = None) -> Iterator[Stack]:
-    """Give a stack whose database is made and whose components are not started, until the block ends."""
+def prepared(kind: str) -> Iterator[Stack]:
+    """Give a stack whose database is made and of which nothing runs, until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix=f"bench-{kind}-"))
-    stack = Stack(kind, folder, ROOT / "bench/dags", extra or {})
+    folder.chmod(0o755)
+    stack = KINDS[kind](folder)
     try:
-        stack.start_postgres()
-        stack.migrate()
+        stack.prepare()
         yield stack
     finally:
         stack.stop()
@@ -296,11 +375,10 @@ def prepared(kind: str, extra: dict[str, str] | None = None) -> Iterator[Stack]:
 
 
 @contextlib.contextmanager
-def running(kind: str, extra: dict[str, str] | None = None) -> Iterator[Stack]:
+def running(kind: str) -> Iterator[Stack]:
     """Run a stack until the block ends."""
-    with prepared(kind, extra) as stack:
-        stack.start_components()
-        until(stack.healthy, "health", 300)
+    with prepared(kind) as stack:
+        stack.start()
         yield stack
 
 

@@ -1,0 +1,186 @@
+"""What the mends of Airflow 3.0.6 promise: nothing idle is kept, news is heard, a lost worker is noticed.
+
+An environment of its own, with one DAG file and none of the pipeline's.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import psycopg2
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.native.conftest import Stack
+
+pytestmark = pytest.mark.native
+
+DEADLINE = 120
+DAGS = """
+from datetime import timedelta
+from pathlib import Path
+
+from airflow.providers.standard.sensors.time_delta import TimeDeltaSensorAsync
+from airflow.sdk import Variable, dag, task
+
+FOLDER = Path(__file__).parent
+
+
+@dag(schedule=None, description=Variable.get("lean_said", default="nothing"))
+def lean():
+    @task(retries=1, retry_delay=timedelta(0))
+    def hold(number, dag_run=None):
+        import time
+
+        while not (FOLDER / f"{dag_run.run_id}.go").exists():
+            time.sleep(0.1)
+
+    TimeDeltaSensorAsync(task_id="defer", delta=timedelta(0)) >> hold.expand(number=[1, 2, 3])
+
+
+lean()
+"""
+
+
+@pytest.fixture(scope="module")
+def lean(make_stack: Callable[..., Stack]) -> Stack:
+    """An environment with the DAG `lean`, switched on."""
+    stack = make_stack("lean")
+    shutil.rmtree(stack.root / "dags/telecoms")
+    stack.up()
+    stack.api.post("/variables", {"key": "lean_said", "value": "something"})
+    (stack.root / "dags/lean.py").write_text(DAGS)
+    eventually(lambda: stack.api.get("/dags")["total_entries"] == 1, "the DAG is there")
+    stack.api.patch("/dags/lean", {"is_paused": False})
+    return stack
+
+
+def eventually(condition: Callable[[], object], what: str) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {what}"
+        time.sleep(0.1)
+
+
+def trigger(stack: Stack, run_id: str) -> Path:
+    """Start a run.
+
+    :return: the file that lets its tasks end.
+    """
+    stack.api.post("/dags/lean/dagRuns", {"dag_run_id": run_id, "logical_date": None})
+    return stack.root / f"dags/{run_id}.go"
+
+
+def holding(stack: Stack, run_id: str) -> list[dict[str, Any]]:
+    """Give the tasks of a run that hold."""
+    tries = stack.api.get(f"/dags/lean/dagRuns/{run_id}/taskInstances")["task_instances"]
+    return [one for one in tries if one["task_id"] == "hold" and one["state"] == "running"]
+
+
+def succeeded(stack: Stack, run_id: str) -> bool:
+    """Whether the run has ended well; not before its end."""
+    state = stack.api.get(f"/dags/lean/dagRuns/{run_id}")["state"]
+    assert state != "failed"
+    return bool(state == "success")
+
+
+def workers(stack: Stack) -> list[psutil.Process]:
+    """Give the processes that the scheduler has forked."""
+    return psutil.Process(stack.pid("scheduler")).children()
+
+
+def query(stack: Stack, statement: str) -> Any:
+    """Ask Airflow's database for one value."""
+    with closing(psycopg2.connect(stack.settings.database_url.replace("+psycopg2", ""))) as session:
+        cursor = session.cursor()
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+
+def test_a_dag_file_may_read_a_variable_while_it_is_parsed(lean: Stack) -> None:
+    """The dag-processor's own copy of the tasks' API is made when it is asked for."""
+    assert lean.api.get("/dags/lean")["description"] == "something"
+
+
+def test_a_worker_lives_as_long_as_its_task(lean: Stack) -> None:
+    """A deferred and three mapped tasks need workers, and none is kept."""
+    go = trigger(lean, "as_long")
+    eventually(lambda: len(holding(lean, "as_long")) == 3, "three tasks run")
+    eventually(lambda: len(workers(lean)) == 3, "the deferred task's worker has gone")
+    go.touch()
+    eventually(lambda: succeeded(lean, "as_long"), "the run ends")
+    eventually(lambda: not workers(lean), "no worker is left")
+
+
+def test_the_scheduler_is_told_of_a_new_run_and_of_a_task_that_ended(lean: Stack) -> None:
+    """Both send the notification that the scheduler sleeps on."""
+    with closing(psycopg2.connect(lean.settings.database_url.replace("+psycopg2", ""))) as session:
+        session.autocommit = True
+        session.cursor().execute("LISTEN scheduler_bell")
+
+        def rang() -> bool:
+            session.poll()
+            heard, session.notifies[:] = bool(session.notifies), []
+            return heard
+
+        go = trigger(lean, "told")
+        eventually(rang, "a new run rings")
+        eventually(lambda: len(holding(lean, "told")) == 3, "three tasks run")
+        while rang():
+            pass
+        go.touch()
+        eventually(rang, "the end of a task rings")
+    eventually(lambda: succeeded(lean, "told"), "the run ends")
+
+
+def test_a_killed_worker_is_noticed_and_its_task_tried_again(lean: Stack) -> None:
+    """Stock Airflow would wait five minutes for its heartbeat and never free its slot."""
+    go = trigger(lean, "killed")
+    eventually(lambda: len(holding(lean, "killed")) == len(workers(lean)) == 3, "three tasks run, and nothing else")
+    worker = workers(lean)[0]
+    for process in [worker, *worker.children()]:  # in this order: of its task's death it would tell
+        process.kill()
+    eventually(lambda: {one["try_number"] for one in holding(lean, "killed")} == {1, 2}, "one is tried again")
+    go.touch()
+    eventually(lambda: succeeded(lean, "killed"), "the run ends")
+
+
+def test_tasks_that_the_scheduler_left_behind_are_run_by_the_next(lean: Stack) -> None:
+    """Its tasks end with it, and start anew with the one that supervisor starts."""
+    trigger(lean, "left")
+    eventually(lambda: len(holding(lean, "left")) == 3, "three tasks run")
+    before = psutil.Process(lean.pid("scheduler"))
+    tasks = before.children(recursive=True)
+    before.terminate()
+    psutil.wait_procs([before, *tasks], timeout=DEADLINE)
+    assert not [task for task in tasks if task.is_running()]
+    (lean.root / "dags/left.go").touch()
+    eventually(lambda: succeeded(lean, "left"), "the run ends")
+
+
+def test_a_database_that_restarts_is_listened_to_again(lean: Stack) -> None:
+    """Whether the scheduler survives it or is started again."""
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN scheduler_bell'"
+    assert query(lean, listening) == 1
+    psutil.Process(lean.pid("postgres")).kill()
+    eventually(lambda: lean.service("postgres").restarts >= 1, "supervisor has started it again")
+    eventually(lambda: lean.service("postgres").health == "healthy", "it is healthy")
+    eventually(lambda: query(lean, listening) == 1, "the scheduler listens")
+    trigger(lean, "again").touch()
+    eventually(lambda: succeeded(lean, "again"), "a new run ends")
+
+
+def test_any_airflow_command_can_be_run_the_light_way(lean: Stack) -> None:
+    """`python -m common.airflow_3_0_6_run` is `airflow`."""
+    command = [str(lean.root / ".venv/bin/python"), "-m", "common.airflow_3_0_6_run", "version"]
+    result = subprocess.run(command, env=lean.settings.environment, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "3.0.6"
