@@ -147,9 +147,9 @@ def test_where_slack_does_not_answer_it_gives_up_and_logs_the_message(
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/api/"
         connection = {
             "conn_type": "slack",
-            "password": "xoxb-x",
+            "password": "xoxb-x",  # pragma: allowlist secret
             "extra": {"base_url": url},
-        }  # pragma: allowlist secret
+        }
         monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(connection))
         monkeypatch.setattr(utils, "PATIENCE", 0.5)
         monkeypatch.setattr(utils, "REQUEST_TIMEOUT", 1)
