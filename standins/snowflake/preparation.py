@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from standins.snowflake.engine import INTERNAL
 from standins.snowflake.errors import SnowflakeError, compilation
-from standins.snowflake.names import fold, qualify
+from standins.snowflake.names import fold, qualify, split
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,6 +97,19 @@ def variables(session: Session, statement: exp.Expr) -> None:
         if name not in session.values:
             raise compilation(f"error line 1 at position 0\nSession variable '${name}' does not exist", 2211, "02000")
         parameter.replace(session.values[name].copy())
+
+
+def identifiers(statement: exp.Expr) -> None:
+    """Names given as text: IDENTIFIER('raw.t') and TABLE('raw.t')."""
+    for table in list(statement.find_all(exp.Table, exp.TableFromRows)):
+        inner = table.this
+        if isinstance(table, exp.TableFromRows) or isinstance(inner, exp.DynamicIdentifier):
+            text = inner if isinstance(table, exp.TableFromRows) else inner.this
+            if isinstance(text, exp.Literal) and text.is_string:
+                parts = [exp.to_identifier(part, quoted=True) for part in split(text.name)][::-1]
+                named = exp.Table(**dict(zip(("this", "db", "catalog"), parts, strict=False)))
+                named.set("alias", table.args.get("alias"))
+                table.replace(named)
 
 
 def _text(value: str | None) -> exp.Expr:

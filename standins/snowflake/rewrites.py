@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import sqlglot
 from sqlglot import exp
 
-from standins.snowflake.errors import SnowflakeError, unsupported
+from standins.snowflake.errors import SnowflakeError, compilation, unsupported
 from standins.snowflake.preparation import function_name
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
 def apply(statement: exp.Expr) -> exp.Expr:
     """Every rewrite of every node."""
     _refuse_time_travel(statement)
+    _refuse_files(statement)
     _positions(statement)
     for node in reversed(list(statement.walk(bfs=True))):
         for kinds, rewrite in _REWRITES:
@@ -42,6 +43,17 @@ def _refuse_time_travel(statement: exp.Expr) -> None:
     for table in statement.find_all(exp.Table):
         if table.args.get("when") or table.args.get("changes") or table.args.get("version"):
             raise unsupported("Time Travel: AT | BEFORE | CHANGES")
+
+
+def _refuse_files(statement: exp.Expr) -> None:
+    """Refuse DuckDB's own ways to read this machine."""
+    for table in statement.find_all(exp.Table):
+        if isinstance(table.this, exp.Literal):
+            raise compilation(f"syntax error line 1 at position 0 unexpected ''{table.this.name}''.")
+    for call in statement.find_all(exp.Func):
+        name = function_name(call)
+        if name.startswith(("READ_", "DUCKDB_", "PRAGMA_")) or name in {"GETENV", "GLOB", "QUERY", "QUERY_TABLE"}:
+            raise compilation(f"Unknown function {name}", 2140, "42601")
 
 
 def _positions(statement: exp.Expr) -> None:

@@ -26,7 +26,7 @@ def references(statement: exp.Expr) -> list[exp.Table]:
     return [
         table
         for table in statement.find_all(exp.Table)
-        if isinstance(table.this, exp.Var) and str(table.this.this).startswith("@")
+        if isinstance(table.this, exp.Var | exp.Literal) and str(table.this.this).startswith("@")
     ]
 
 

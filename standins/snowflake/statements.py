@@ -169,6 +169,9 @@ def _run(session: Session, text: str, statement: exp.Expr) -> Result:
     if session.lost_transaction and isinstance(statement, exp.Rollback):
         session.lost_transaction = False
     session.raise_if_lost(ends=isinstance(statement, exp.Commit))
+    if not isinstance(statement, exp.Set):
+        preparation.variables(session, statement)
+    preparation.identifiers(statement)
     if isinstance(statement, exp.Transaction | exp.Commit | exp.Rollback) or commands.is_begin(text):
         return commands.transaction(session, statement)
     handler = _handler(text, statement)
@@ -253,7 +256,6 @@ def _handler(text: str, statement: exp.Expr) -> Callable[[Session, Any], Result]
 
 def translate(session: Session, statement: exp.Expr) -> str:
     """Make DuckDB's SQL of a statement."""
-    preparation.variables(session, statement)
     preparation.context(session, statement)
     preparation.waits(session, statement)
     preparation.sequences(session, statement)
