@@ -191,7 +191,8 @@ def _run(session: Session, text: str, statement: exp.Expr) -> Result:
 
 @contextlib.contextmanager
 def _locked(session: Session, names: list[Name]) -> Iterator[None]:
-    """Own the objects while the block runs, or until the transaction ends."""
+    """Own the objects while the block runs, or until the transaction ends; temporary ones are the session's anyhow."""
+    names = [name for name in names if name not in session.temporary]
     session.account.locks.acquire(session, names, float(session.parameters.get("LOCK_TIMEOUT", LOCK_TIMEOUT)))
     try:
         yield

@@ -174,6 +174,14 @@ def test_writers_of_one_table_wait_for_each_other(connect: Callable[..., Any], s
     assert run(one, "SELECT a FROM t") == [(30,)]
 
 
+def test_temporary_tables_of_one_name_do_not_wait_for_each_other(connect: Callable[..., Any], schema: str) -> None:
+    one, other = connect(schema=schema), connect(schema=schema)
+    run(other, "ALTER SESSION SET LOCK_TIMEOUT = 0")
+    for connection in (one, other):
+        run(connection, "CREATE TEMPORARY TABLE t (a INT)", "BEGIN", "INSERT INTO t VALUES (1)")
+    assert [run(connection, "SELECT * FROM t") for connection in (one, other)] == [[(1,)], [(1,)]]
+
+
 def test_a_deadlock_is_an_error_of_one(connect: Callable[..., Any], schema: str) -> None:
     """Of two that wait for each other one fails; when it has rolled back, the other goes on."""
     one, other = connect(schema=schema), connect(schema=schema)
