@@ -46,7 +46,7 @@ def open_duckdb() -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={
             "lambda_syntax": "ENABLE_SINGLE_ARROW",  # what sqlglot writes
-            "memory_limit": "1GB",  # DuckDB's own default is 80 % of the machine
+            "memory_limit": "384MB",  # beyond it goes to disk; the default is 80 % of the machine
             "threads": 2,
             "autoinstall_known_extensions": "false",  # there is no network
             "TimeZone": "UTC",
