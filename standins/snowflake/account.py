@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from standins.errors import StandinError
 from standins.snowflake import catalogue, engine, load_history, macros
 from standins.snowflake.errors import exists, missing, unsupported
 from standins.snowflake.locks import TableLocks
@@ -110,8 +111,15 @@ class Account:
 
     def _attach(self, name: str, sql: str) -> None:
         file = self.data / (f"{name}.duckdb" if name == engine.GLOBAL else f"{name}.db")
-        self.duck.execute(f"ATTACH IF NOT EXISTS {literal(str(file))} AS {quoted(name)}")
-        self.duck.execute(sql)
+        try:
+            self.duck.execute(f"ATTACH IF NOT EXISTS {literal(str(file))} AS {quoted(name)}")
+            self.duck.execute(sql)
+        except duckdb.Error as error:
+            raise StandinError(
+                f"the warehouse's file {file} cannot be used",
+                str(error).split("\n", maxsplit=1)[0],
+                "free disk space or mend its rights; a damaged file has to be deleted, and its data loaded again",
+            ) from error
 
     def _open(self, name: str) -> None:
         self._attach(name, engine.database_catalogue_sql(name))

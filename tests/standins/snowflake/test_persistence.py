@@ -77,3 +77,12 @@ def test_a_full_disk_is_an_error_of_the_statement(tmp_path: Path, connecting: Ca
         resource.prlimit(there.pid, resource.RLIMIT_FSIZE, (hard, hard))
         cursor.execute("INSERT INTO t VALUES (2)")
         assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
+
+
+def test_a_damaged_file_is_named_at_the_start(tmp_path: Path) -> None:
+    """With what to do about it, and without a traceback."""
+    (tmp_path / "snowflake").mkdir()
+    (tmp_path / "snowflake" / "BROKEN.db").write_bytes(b"this is no database" * 1000)
+    with pytest.raises(RuntimeError, match=r"BROKEN\.db cannot be used") as failed, standins.serve(tmp_path):
+        pass
+    assert "Traceback" not in str(failed.value)
