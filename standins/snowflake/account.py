@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 PREPARED = "TELECOMS"
 """The database that an administrator would have made for the pipeline."""
 
-USER, PASSWORD = "workbench", "offline"
+USER = "workbench"
+PASSWORD = "offline"  # noqa: S105 not a secret: the stand-in knows this one only
 """The one login; it opens nothing but this stand-in."""
 
 STAGE_OPTIONS = f"{engine.GLOBAL}.{engine.INTERNAL}._stage_options"
