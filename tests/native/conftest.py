@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -105,8 +106,9 @@ class Stack:
 
 @pytest.fixture(scope="session")
 def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
-    """Copy the checkout; each copy is brought down at the end, and its state deleted."""
+    """Copy the checkout; each copy is brought down at the end, and its state deleted, even of a run that is ended."""
     with ExitStack() as ends:
+        ends.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
 
         def make(name: str, *, ordinary_user: bool = False) -> Stack:
             root = tmp_path_factory.mktemp("native") / name

@@ -124,9 +124,9 @@ def test_no_secret_is_on_any_command_line_or_in_the_environment_of_airflow(lapto
     settings = laptop.settings
     secrets = [(settings.keys / name).read_text() for name in ("fernet_key", "jwt_secret", "admin_password")]
     for process in laptop.processes():
-        with suppress(psutil.NoSuchProcess):
+        with suppress(psutil.Error, OSError):  # it may have ended meanwhile
             text = " ".join(process.cmdline()) + str(process.environ())
-            assert not [secret for secret in secrets if secret in text]
+            assert not [secret for secret in secrets if secret in text], process
 
 
 def test_a_service_that_crashes_is_started_again_and_leaves_no_worker_behind(laptop: Stack) -> None:
