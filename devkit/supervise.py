@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PATIENCE = 120
 #: A service that ends sooner did not start; after the retries supervisor gives up on it.
 START_SECONDS, START_RETRIES = 8, 2
+#: What the running services have loaded for good; DAG files and what they import are read anew by each task.
+LOADED_ONCE = ("requirements/*.txt", "common/airflow_3_0_6_*.py")
 LOG_BYTES, LOG_BACKUPS = 10 << 20, 3
 
 _HEAD = """\
@@ -221,11 +223,14 @@ class Supervisor:
             return None
 
     def configuration(self) -> str:
-        """Give supervisor's configuration; it begins with a digest of the settings, which are handed on by exec."""
+        """Give supervisor's configuration; it begins with a digest of what only a new supervisord can take up."""
         settings = self.settings
-        digest = hashlib.sha256(json.dumps(settings.decided).encode()).hexdigest()
+        digest = hashlib.sha256(json.dumps(settings.decided).encode())
+        for pattern in LOADED_ONCE:
+            for file in sorted(settings.root.glob(pattern)):
+                digest.update(file.read_bytes())
         text = _HEAD.format(
-            digest=digest,
+            digest=digest.hexdigest(),
             socket=_escape(self.socket),
             log=_escape(self.log),
             pidfile=_escape(settings.run / "supervisord.pid"),

@@ -49,6 +49,13 @@ def test_another_setting_is_another_configuration_and_another_terminal_is_not(lo
     assert Supervisor(load(AIRFLOW__CORE__PARALLELISM="3")).configuration() != plain
 
 
+def test_a_new_lock_is_another_configuration(load: Callable[..., Settings], checkout: Path) -> None:
+    plain = Supervisor(load()).configuration()
+    (checkout / "requirements").mkdir()
+    (checkout / "requirements/airflow.txt").write_text("apache-airflow==3.0.7\n")
+    assert Supervisor(load()).configuration() != plain
+
+
 def test_the_configuration_holds_no_secret(load: Callable[..., Settings]) -> None:
     settings = load("""AIRFLOW_CONN_AWS_DEFAULT='{"conn_type": "aws", "password": "sesame-open"}'\n""")
     assert "sesame-open" not in Supervisor(settings).configuration()
