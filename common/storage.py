@@ -13,8 +13,8 @@ from common.errors import BadDataError, SourceMissingError
 if TYPE_CHECKING:
     from types import TracebackType
 
-#: Bytes of one part of a multipart upload; S3 takes at least 5 MiB and at most 10,000 parts.
-PART = 8 << 20
+#: Bytes of one part of a multipart upload: S3's least, for memory's sake. S3 takes 10,000 parts.
+PART = 5 << 20
 
 
 def open_object(s3: Any, bucket: str, key: str) -> IO[bytes]:
@@ -81,7 +81,9 @@ class ObjectWriter(io.RawIOBase):
             upload = self.s3.create_multipart_upload(**self.target)
             self._upload = {**self.target, "UploadId": upload["UploadId"]}
         number = len(self._parts) + 1
-        part = self.s3.upload_part(**self._upload, PartNumber=number, Body=bytes(self._buffer[:size]))
+        with memoryview(self._buffer) as view:
+            body = bytes(view[:size])
+        part = self.s3.upload_part(**self._upload, PartNumber=number, Body=body)
         self._parts.append({"PartNumber": number, "ETag": part["ETag"]})
         del self._buffer[:size]
 

@@ -37,7 +37,7 @@ LONGEST_ROW = 16 << 20
 #: Rows of JSON or of a sheet at a time.
 ROWS = 10_000
 #: Bytes of columns in a row group of the Parquet file; bounds what the writer buffers.
-ROW_GROUP = 8 << 20
+ROW_GROUP = 4 << 20
 #: Characters of a bad value that a message shows.
 SHOWN = 100
 
