@@ -64,9 +64,7 @@ def sheets(conn_id: str) -> str:
     credentials = Credentials.from_service_account_file(extra["key_path"], scopes=extra["scope"].split(","))
     spreadsheet = os.environ["TELECOMS_AGENTS_SPREADSHEET_ID"]
     url = f"{extra.get('api_endpoint') or SHEETS}/v4/spreadsheets/{spreadsheet}"
-    answer = AuthorizedSession(credentials).get(
-        url, params={"fields": "properties.title,sheets.properties"}, timeout=20
-    )
+    answer = AuthorizedSession(credentials).get(url, timeout=20)
     answer.raise_for_status()
     return f"spreadsheet {answer.json()['properties']['title']}"
 

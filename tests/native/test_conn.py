@@ -1,0 +1,38 @@
+"""`./dev conn test` really talks to each service, through the hooks that the DAGs use."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.native.conftest import Stack
+
+pytestmark = pytest.mark.native
+
+
+def test_every_stand_in_answers_as_the_vendor_would(stack: Stack) -> None:
+    result = stack.dev("conn", "test", "--json")
+    shown = {each["conn_id"]: each for each in json.loads(result.stdout)["connections"]}
+    assert result.returncode == 0, shown
+    assert set(shown) == {"aws_default", "google_cloud_default", "slack_api_default", "snowflake_default"}
+    assert all(each["is_standin"] and each["works"] for each in shown.values())
+    assert shown["snowflake_default"]["answer"] == "user WORKBENCH, role DEV, database TELECOMS"
+
+
+def test_a_wrong_password_fails_with_the_services_own_answer_and_is_not_shown(stack: Stack) -> None:
+    variable = "AIRFLOW_CONN_SNOWFLAKE_DEFAULT"
+    wrong = stack.settings.environment[variable].replace('"password":"offline"', '"password":"sesame-open"')
+    env = stack.root / ".env"
+    kept = env.read_bytes()
+    try:
+        env.write_bytes(kept + f"{variable}='{wrong}'\r\n".encode())
+        result = stack.dev("conn", "test", "snowflake_default")
+    finally:
+        env.write_bytes(kept)
+    assert result.returncode == 1
+    assert "REAL" in result.stdout
+    assert "Incorrect username or password" in result.stdout
+    assert "sesame-open" not in result.stdout + result.stderr
