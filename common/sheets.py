@@ -7,6 +7,7 @@ The connection's extra, as the google provider writes it: `key_path` (a service 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,6 +15,9 @@ from common.errors import AccessRefusedError
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
+
+#: The checkout, or what stands for it in a container; a relative `key_path` begins there.
+ROOT = Path(__file__).resolve().parent.parent
 
 CONNECTION = "google_cloud_default"
 API = "https://sheets.googleapis.com"
@@ -60,7 +64,7 @@ def _session(extra: dict[str, Any], conn_id: str) -> AuthorizedSession:
             info = json.loads(keyfile) if isinstance(keyfile, str) else keyfile
             credentials = Credentials.from_service_account_info(info, scopes=scopes)
         else:
-            credentials = Credentials.from_service_account_file(extra["key_path"], scopes=scopes)
+            credentials = Credentials.from_service_account_file(ROOT / extra["key_path"], scopes=scopes)
     except KeyError:
         raise AccessRefusedError("Google", "the connection names no key: set extra.key_path", conn_id) from None
     except OSError as error:

@@ -53,6 +53,13 @@ def test_a_key_that_is_none_shows_nothing_of_it(place: Place, monkeypatch: pytes
     assert "very-secret" not in str(refused.value)
 
 
+def test_a_relative_path_of_the_key_begins_at_the_checkout(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    connect(place, monkeypatch, key_path="secrets/no-such-key.json")
+    with pytest.raises(AccessRefusedError, match=rf"{Path(__file__).parents[2]}/secrets/no-such-key.json"):
+        read_values("telecoms-agents", "agents")
+
+
 def test_a_connection_without_a_key_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     connect(place, monkeypatch, key_path=None)
     with pytest.raises(AccessRefusedError, match=r"set extra.key_path"):
