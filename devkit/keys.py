@@ -39,9 +39,14 @@ def make_keys(settings: Settings) -> None:
         file = folder / name
         if not file.is_file() or not file.stat().st_size:
             write_private(file, make())
-    # Airflow's login wants the same password as JSON.
-    passwords = json.dumps({settings.ui_user: settings.password_file.read_text(encoding="utf-8")})
-    write_private(folder / "simple_auth_manager_passwords.json", passwords)
+    # Airflow's login wants the same password as JSON, and adds those of the users that .env names.
+    file = folder / "simple_auth_manager_passwords.json"
+    try:
+        passwords = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        passwords = {}
+    passwords[settings.ui_user] = settings.password_file.read_text(encoding="utf-8")
+    write_private(file, json.dumps(passwords))
 
 
 def make_standins_keys(settings: Settings) -> None:

@@ -131,7 +131,7 @@ class Supervisor:
         """Start it, after ending what an earlier one left behind."""
         self.end_leftovers()
         make_socket_folder(self.settings)
-        self.settings.logs.mkdir(exist_ok=True)
+        self.settings.logs.mkdir(mode=0o700, exist_ok=True)
         self.log.unlink(missing_ok=True)
         _write(self.config, self.configuration())
         command = [sys.executable, "-m", "devkit.component", "supervisord", str(self.config)]

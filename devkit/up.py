@@ -132,7 +132,7 @@ def prepare(settings: Settings, console: Console) -> None:
     keys.make_standins_keys(settings)
     make_socket_folder(settings)
     postgres.make_cluster(settings)
-    settings.airflow_home.mkdir(exist_ok=True)
+    settings.airflow_home.mkdir(mode=0o700, exist_ok=True)  # tasks' logs are in it
     # Airflow would write a file of all its defaults, with a key of its own in it.
     (settings.airflow_home / "airflow.cfg").write_text("# Settings come from compose/airflow.env.\n", encoding="utf-8")
 

@@ -44,3 +44,12 @@ def test_keys_are_for_one_user_alone_even_where_the_folder_was_open(load: Callab
     keys.make_keys(settings)
     assert stat.S_IMODE(settings.keys.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in settings.keys.iterdir()} == {0o600}
+
+
+def test_passwords_that_airflow_added_for_other_users_stay(load: Callable[..., Settings]) -> None:
+    settings = load()
+    keys.make_keys(settings)
+    file = settings.keys / "simple_auth_manager_passwords.json"
+    file.write_text(json.dumps({"viewer": "theirs", "admin": "old"}))
+    keys.make_keys(settings)
+    assert json.loads(file.read_text()) == {"viewer": "theirs", "admin": settings.password_file.read_text()}
