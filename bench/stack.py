@@ -141,8 +141,9 @@ class Stack:
         """Go before the machine's other work where that is allowed: real-time scheduling, which children inherit."""
         for tree in self.processes().values():
             for process in tree:
-                for thread in process.threads():
-                    take_precedence(thread.id)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    for thread in process.threads():
+                        take_precedence(thread.id)
 
     def unpause(self, *dag_ids: str) -> None:
         """Wait until the DAGs are known, and switch them on."""
