@@ -71,7 +71,13 @@ class Stack:
         """Begin `./dev WORDS`, in the Python that runs the tests."""
         command = [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "devkit", *words]
         return subprocess.Popen(
-            command, cwd=self.root, env=self.process, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            cwd=self.root,
+            env=self.process,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=hear_ctrl_c,  # noqa: PLW1509 the tests start no thread that could hold a lock here
         )
 
     def dev(self, *words: str) -> subprocess.CompletedProcess[str]:
@@ -135,6 +141,11 @@ def stack(make_stack: Callable[..., Stack]) -> Stack:
     stack = make_stack("stack")
     stack.up()
     return stack
+
+
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to commands that it starts with `&`: they, and so the tests, ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def copy_checkout(root: Path) -> None:
