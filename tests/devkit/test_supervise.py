@@ -85,12 +85,22 @@ def test_an_orphan_is_found_by_its_session_and_ended(load: Callable[..., Setting
     assert not supervisor.record.exists()
 
 
-def test_a_stranger_with_a_number_of_ours_is_left_alone(load: Callable[..., Settings]) -> None:
+@pytest.fixture
+def stranger() -> Iterator[psutil.Process]:
+    """A process that leads a session of its own."""
+    with psutil.Popen(["sleep", "60"], start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_stranger_with_a_number_of_ours_is_left_alone(load: Callable[..., Settings], stranger: psutil.Process) -> None:
     """After a reboot the recorded number may be anybody's."""
     supervisor = Supervisor(load())
     supervisor.settings.run.mkdir()
-    session = os.getsid(0)
-    supervisor.record.write_text(json.dumps({"pid": session, "started": psutil.Process(session).create_time() - 99}))
+    started = stranger.create_time()
+    supervisor.record.write_text(json.dumps({"pid": stranger.pid, "started": started}))
+    assert supervisor.members() == [stranger]
+    supervisor.record.write_text(json.dumps({"pid": stranger.pid, "started": started - 99}))
     assert supervisor.members() == []
     supervisor.record.write_text("half a rec")
     assert supervisor.members() == []
