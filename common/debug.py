@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from common import airflow_3_0_6
+from common.airflow_3_0_6 import debugging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,20 +44,20 @@ def run_once(dag: Any, logical_date: datetime | None = None, conf: dict[str, Any
     """
     from airflow.configuration import AIRFLOW_HOME
 
-    airflow_3_0_6.use_own_database(Path(AIRFLOW_HOME) / "debug")
-    airflow_3_0_6.make_dag_test_light()
-    airflow_3_0_6.give_callbacks_the_exception()
-    airflow_3_0_6.quieten()
+    debugging.use_own_database(Path(AIRFLOW_HOME) / "debug")
+    debugging.make_dag_test_light()
+    debugging.give_callbacks_the_exception()
+    debugging.quieten()
     for task in dag.tasks:
         task.retries = 0
-    airflow_3_0_6.register(dag)
+    debugging.register(dag)
     return dag.test(logical_date=logical_date or _first_date(dag), run_conf=conf)
 
 
 def summary(run: Any) -> str:
     """Give one line a task: state and seconds."""
     lines = [f"\n{run.dag_id}  {run.run_id}  {run.state}"]
-    for ti in airflow_3_0_6.task_instances(run):
+    for ti in debugging.task_instances(run):
         name = ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
         seconds = f"{ti.duration:.2f} s" if ti.duration is not None else "-"
         lines.append(f"  {name:<40} {ti.state or 'not run':<16} {seconds:>9}")

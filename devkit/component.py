@@ -40,13 +40,13 @@ def run_here(name: str) -> int:
 
     :return: its exit status.
     """
-    from common import airflow_3_0_6_run  # noqa: PLC0415 Airflow itself
+    from common.airflow_3_0_6 import launcher  # noqa: PLC0415 Airflow itself
 
     end_predecessor(Settings.load().run / "components" / f"{name}.pid")
     if name == services.INIT:
         return airflow_init.main()
     sys.argv = ["airflow", name, *services.FLAGS.get(name, ())]
-    airflow_3_0_6_run.main()
+    launcher.main()
     return 0
 
 

@@ -67,9 +67,9 @@ def preload() -> bool:
     if sys.platform != "linux":  # macOS' libraries do not survive a fork without an exec
         return False
     try:
-        from common import airflow_3_0_6_run  # noqa: PLC0415 it is Airflow that takes the time
+        from common.airflow_3_0_6 import launcher  # noqa: PLC0415 it is Airflow that takes the time
 
-        airflow_3_0_6_run.preload()
+        launcher.preload()
     except Exception:  # noqa: BLE001 a setting that Airflow refuses, for one
         traceback.print_exc()
         return False

@@ -21,7 +21,7 @@ SERVICES = (POSTGRES, STANDINS, INIT, *COMPONENTS)
 STOP_ORDER = (("scheduler", "dag-processor", "triggerer"), ("api-server", INIT), (STANDINS, POSTGRES))
 
 #: `airflow` that starts sooner and holds less; plain `airflow` in its place works as well.
-AIRFLOW = "common.airflow_3_0_6_run"
+AIRFLOW = "common.airflow_3_0_6.launcher"
 #: Logs are read from the shared folder: the servers for them would listen on every interface.
 FLAGS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
 

@@ -37,7 +37,7 @@ PATIENCE = 120
 #: A service that ends sooner did not start; after the retries supervisor gives up on it.
 START_SECONDS, START_RETRIES = 8, 2
 #: What the running services have loaded for good; DAG files and what they import are read anew by each task.
-LOADED_ONCE = ("requirements/*.txt", "common/airflow_3_0_6_*.py")
+LOADED_ONCE = ("requirements/*.txt", "common/airflow_3_0_6/*.py")
 LOG_BYTES, LOG_BACKUPS = 10 << 20, 3
 
 _HEAD = """\

@@ -30,7 +30,7 @@ class Ran:
         from airflow.models.asset import AssetEvent  # noqa: PLC0415  # Airflow's home is set first
         from airflow.utils.session import create_session  # noqa: PLC0415
 
-        from common.airflow_3_0_6 import task_instances  # noqa: PLC0415
+        from common.airflow_3_0_6.debugging import task_instances  # noqa: PLC0415
 
         self.state = str(run.state)
         self.run_id = run.run_id

@@ -93,7 +93,9 @@ def stranger() -> Iterator[psutil.Process]:
         process.kill()
 
 
-def test_a_stranger_with_a_number_of_ours_is_left_alone(load: Callable[..., Settings], stranger: psutil.Process) -> None:
+def test_a_stranger_with_a_number_of_ours_is_left_alone(
+    load: Callable[..., Settings], stranger: psutil.Process
+) -> None:
     """After a reboot the recorded number may be anybody's."""
     supervisor = Supervisor(load())
     supervisor.settings.run.mkdir()

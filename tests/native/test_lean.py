@@ -180,7 +180,7 @@ def test_a_database_that_restarts_is_listened_to_again(lean: Stack) -> None:
 
 
 def test_any_airflow_command_can_be_run_the_light_way(lean: Stack) -> None:
-    """`python -m common.airflow_3_0_6_run` is `airflow`."""
-    command = [str(lean.root / ".venv/bin/python"), "-m", "common.airflow_3_0_6_run", "version"]
+    """`python -m common.airflow_3_0_6.launcher` is `airflow`."""
+    command = [str(lean.root / ".venv/bin/python"), "-m", "common.airflow_3_0_6.launcher", "version"]
     result = subprocess.run(command, env=lean.settings.environment, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "3.0.6"

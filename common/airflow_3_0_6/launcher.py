@@ -1,4 +1,4 @@
-"""`python -m common.airflow_3_0_6_run COMMAND`: an Airflow component that starts sooner and holds less memory.
+"""`python -m common.airflow_3_0_6.launcher COMMAND`: an Airflow component that starts sooner and holds less memory.
 
 Leans on the innards of Airflow 3.0.6. It runs `airflow COMMAND` in this process after four small changes; without
 it, everything works as well and costs more (the numbers are in `bench/README.md`).
