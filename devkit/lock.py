@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
@@ -70,7 +71,18 @@ def compile_lock(name: str, *, upgrade: bool = False, folder: Path = REQUIREMENT
     :return: the number of locked packages.
     :raises UserError: where nothing satisfies the inputs, or no registry answers.
     """
-    command = ["uv", "pip", "compile", f"{name}.in", "--output-file", f"{name}.txt", "--quiet", "--no-header"]
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        f"{name}.in",
+        "--output-file",
+        f"{name}.txt",
+        "--quiet",
+        "--no-header",
+    ]
     command += ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-annotate"]
     if within := WITHIN[name]:
         command += ["--constraints", within]
