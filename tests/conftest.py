@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -117,3 +120,25 @@ def make_place(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Calla
 def place(make_place: Callable[..., Place]) -> Place:
     """A fresh lake, warehouse and source bucket, all empty."""
     return make_place()
+
+
+#: Names under which machines have it.
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium: the machine's own, because playwright's would be a download of its own."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415  # only the tests of pages pay for it
+
+    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if not program:
+        missing = "no Chromium on this machine: install the package chromium"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    options = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses to run as root
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=options)
+        yield browser
+        browser.close()
