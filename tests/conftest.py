@@ -126,9 +126,13 @@ def place(make_place: Callable[..., Place]) -> Place:
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium: the machine's own, because playwright's would be a download of its own."""
+    """A headless Chromium: the machine's own, because playwright's would be a download of its own.
+
+    It ends with its module: while playwright runs, this thread has a running event loop, so `asyncio.run` in any test
+    that follows would fail. A start takes a second.
+    """
     from playwright.sync_api import sync_playwright  # noqa: PLC0415  # only the tests of pages pay for it
 
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
