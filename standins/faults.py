@@ -1,4 +1,4 @@
-"""Faults on demand: make one service limit, fail, hang or drop connections, so that tests see what clients do."""
+"""Faults on demand: make one service limit, fail, hang, trickle or drop, so that tests see what clients do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SERVICES = ("google", "sheets", "slack", "s3", "snowflake")
-KINDS = ("limit", "error", "hang", "drop")
+KINDS = ("limit", "error", "hang", "slow", "drop", "lose")
 
 
 @dataclass
@@ -16,9 +16,10 @@ class Fault:
 
     :param service: which service it befalls.
     :param kind: `limit` answers 429 (S3: 503 SlowDown), `error` fails with 500 or with `error`, `hang` waits `seconds`
-        and then serves, `drop` closes the connection without an answer.
+        and then serves whoever still waits, `slow` serves at once but takes `seconds` to send the answer byte by byte,
+        `drop` closes the connection without serving or answering, `lose` serves and closes it without answering.
     :param times: how many requests it befalls; all of them, until it is cleared, where it is None.
-    :param seconds: what Retry-After says, or how long it hangs.
+    :param seconds: what Retry-After says, or how long it hangs or trickles.
     :param error: for `error`: the code in the answer, such as Slack's `not_in_channel`.
     :param match: only requests whose path contains it.
     """
@@ -36,6 +37,8 @@ class Fault:
             raise ValueError(f"service is one of {', '.join(SERVICES)}, not {self.service!r}")
         if self.kind not in KINDS:
             raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
+        if self.service == "s3" and self.kind in {"slow", "lose"}:
+            raise ValueError(f"s3 has no fault {self.kind}")
 
 
 class Faults:

@@ -5,9 +5,13 @@ Source: https://docs.slack.dev/reference/block-kit/blocks, as far as messages of
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 MAX_BLOCKS = 50
+#: Characters of all blocks together, as JSON. Nowhere documented; measured by users of the real one:
+#: https://github.com/slackapi/bolt-js/issues/2509 and https://github.com/slackapi/bolt-js/issues/2867
+MAX_ALL = 13_200
 #: type -> required fields
 REQUIRED = {
     "actions": ("elements",),
@@ -25,6 +29,7 @@ REQUIRED = {
     "table": ("rows",),
 }
 MAX_TEXT = {"header": 150, "section": 3000}
+MAX_CONTEXT_TEXT, MAX_MARKDOWN, MAX_ALT_TEXT = 3000, 12_000, 2000
 MAX_ELEMENTS = {"actions": 25, "context": 10}
 MAX_FIELDS, MAX_FIELD_TEXT = 10, 2000
 MAX_BLOCK_ID = 255
@@ -46,6 +51,11 @@ def problems(blocks: list[Any]) -> list[str]:
     return found
 
 
+def too_long(blocks: list[Any]) -> bool:
+    """Whether Slack would answer `msg_blocks_too_long`."""
+    return len(json.dumps(blocks, ensure_ascii=False, separators=(",", ":"))) > MAX_ALL
+
+
 def _block(block: Any, pointer: str) -> list[str]:
     if not isinstance(block, dict):
         return [f"must be an object [json-pointer:{pointer}]"]
@@ -65,13 +75,22 @@ def _block(block: Any, pointer: str) -> list[str]:
     found += _too_many(fields, MAX_FIELDS, f"{pointer}/fields")
     for index, field in enumerate(fields):
         found += _text(field, MAX_FIELD_TEXT, f"{pointer}/fields/{index}")
-    elements = block.get("elements") or []
-    found += _too_many(elements, MAX_ELEMENTS.get(kind, len(elements)), f"{pointer}/elements")
-    if kind == "actions":
-        for index, element in enumerate(elements):
-            found += _element(element, f"{pointer}/elements/{index}")
+    found += _elements(kind, block.get("elements") or [], f"{pointer}/elements")
+    if kind == "markdown":
+        found += _too_long(block.get("text"), MAX_MARKDOWN, f"{pointer}/text")
+    found += _too_long(block.get("alt_text"), MAX_ALT_TEXT, f"{pointer}/alt_text")
     if block.get("accessory"):
         found += _element(block["accessory"], f"{pointer}/accessory")
+    return found
+
+
+def _elements(kind: str, elements: list[Any], pointer: str) -> list[str]:
+    found = _too_many(elements, MAX_ELEMENTS.get(kind, len(elements)), pointer)
+    for index, element in enumerate(elements):
+        if kind == "actions":
+            found += _element(element, f"{pointer}/{index}")
+        elif kind == "context" and not (isinstance(element, dict) and element.get("type") == "image"):
+            found += _text(element, MAX_CONTEXT_TEXT, f"{pointer}/{index}")
     return found
 
 

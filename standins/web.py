@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from standins.sheets import SheetsError
-from standins.slack import limited
+from standins.slack import failed, limited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from standins.faults import Fault, Faults
     from standins.google import TokenEndpoint
@@ -108,17 +110,44 @@ class Guard:
                 await refusal(scope, receive, send)
                 return
             service = self.service_of(scope["path"])
-            fault = self.faults.take(service, scope["path"]) if service else None
-            if fault and fault.kind == "hang":
-                await asyncio.sleep(fault.seconds)
-            elif fault and fault.kind == "drop":
-                # A body that was announced and never comes: the server closes the connection.
-                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
-                return
-            elif fault:
-                await _as_response(fault)(scope, receive, send)
+            if fault := self.faults.take(service, scope["path"]) if service else None:
+                await self._befall(fault, scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    async def _befall(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request as the fault wants it."""
+        if fault.kind == "hang":
+            await asyncio.sleep(fault.seconds)
+            # Where the client gave up meanwhile, reading its request fails, so that nothing is done that it never sees.
+            with contextlib.suppress(ClientDisconnect):
+                await self.app(scope, receive, send)
+        elif fault.kind == "slow":
+            await self.app(scope, receive, _trickle(send, fault.seconds))
+        elif fault.kind in {"drop", "lose"}:
+            if fault.kind == "lose":
+                await self.app(scope, receive, _unheard)
+            # A body that was announced and never comes: the server closes the connection.
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+        else:
+            await _as_response(fault)(scope, receive, send)
+
+
+async def _unheard(_message: Message) -> None:
+    """Send nothing."""
+
+
+def _trickle(send: Send, seconds: float) -> Send:
+    """Send a body byte by byte: each arrives before a client's patience for the next one ends."""
+
+    async def slowly(message: Message) -> None:
+        body = message.get("body", b"")
+        for number in range(len(body)):
+            await asyncio.sleep(seconds / len(body))
+            await send({"type": "http.response.body", "body": body[number : number + 1], "more_body": True})
+        await send(message | {"body": b""} if body else message)
+
+    return slowly
 
 
 def service_of_page(path: str) -> str | None:
@@ -135,8 +164,7 @@ def _as_response(fault: Fault) -> Response:
     if fault.service == "slack":
         if fault.kind == "limit":
             return limited(fault.seconds)
-        failed = {"ok": False, "error": fault.error or "internal_error"}
-        return JSONResponse(failed, status_code=200 if fault.error else 500)
+        return failed(fault.error)
     if fault.service == "sheets":
         if fault.kind == "limit":
             return SheetsError(429, "RESOURCE_EXHAUSTED", QUOTA, "RATE_LIMIT_EXCEEDED").response("GetValues")
