@@ -1,52 +1,82 @@
-"""Everything of the debugging ending that leans on the innards of Airflow 3.0.6.
+"""`dag.test()` as a worker would run it: light, quiet, with the exception in callbacks and a log file for each task.
 
-Another version of Airflow: look here first. Each function says what it stands in for.
+Leans on the innards of Airflow 3.0.6; each function says what it stands in for.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-import os
-from pathlib import Path
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from common.airflow_3_0_6 import debug_database
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import datetime
+
+    from common.airflow_3_0_6.debug_database import Event
 
 
-def use_own_database(folder: Path) -> None:
-    """Turn this process to an SQLite database of its own, made when it is not there.
+def run(dag: Any, logical_date: datetime | None, conf: dict[str, Any] | None, events: Sequence[Event] | None) -> Any:
+    """Run a DAG by `dag.test()`.
 
-    `import airflow` has configured the live one already, whatever a program does before `dag.test()`. With the live
-    one, its scheduler would run the same tasks, and events would wake the live consumers.
+    :param events: those that trigger it, which may be none; None for a run by hand.
+    :return: the DAG run.
     """
-    from airflow import settings
+    from airflow.utils import timezone
 
-    folder.mkdir(parents=True, exist_ok=True)
-    database = folder / "airflow.db"
-    os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{database}"
-    settings.configure_vars()
-    settings.reconfigure_orm()
-    made = folder / "made"  # written last: a creation that was cut off is begun anew
-    if not made.exists():
-        from airflow.utils.db import initdb
-
-        database.unlink(missing_ok=True)
-        initdb()
-        made.touch()
+    # Never without a date: `dag.test()` would clear every task instance of the DAG.
+    logical_date = logical_date or timezone.utcnow()
+    if events is None:
+        return dag.test(logical_date=logical_date, run_conf=conf)
+    with _created_by(functools.partial(_triggered_run, events)):
+        return dag.test(logical_date=logical_date, run_conf=conf)
 
 
-def register(dag: Any) -> None:
-    """Make the DAG and its assets known to the database, as the dag-processor does; 3.1 does this in `dag.test()`.
+@contextmanager
+def _created_by(create: Callable[..., Any]) -> Iterator[None]:
+    """Have `dag.test()` create its run in another way."""
+    from airflow.models import dag as module
 
-    Without it a task with an outlet fails: its asset is not active.
-    """
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.models.dagbag import DagBag
+    stock = module._get_or_create_dagrun  # noqa: SLF001 there is no other place to have a say in it
+    module._get_or_create_dagrun = create  # noqa: SLF001 as above
+    try:
+        yield
+    finally:
+        module._get_or_create_dagrun = stock  # noqa: SLF001 as above
 
-    DagBundlesManager().sync_bundles_to_db()
-    dag.relative_fileloc = Path(dag.fileloc).name
-    bag = DagBag(os.devnull, include_examples=False)
-    bag.bag_dag(dag)
-    bag.sync_to_db("dags-folder", bundle_version=None)
+
+def _triggered_run(events: Sequence[Event], **asked: Any) -> Any:
+    """Create a run as the scheduler does when assets trigger one: no logical date, the events attached."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    run_after = max((event.timestamp for event in events), default=asked["run_after"])
+    run = asked["dag"].create_dagrun(
+        run_id=DagRun.generate_run_id(run_type=DagRunType.ASSET_TRIGGERED, logical_date=None, run_after=run_after),
+        logical_date=None,
+        data_interval=None,
+        run_after=run_after,
+        conf=asked["conf"],
+        run_type=DagRunType.ASSET_TRIGGERED,
+        triggered_by=DagRunTriggeredByType.ASSET,
+        state=DagRunState.RUNNING,
+        start_date=asked["run_after"],
+        session=asked["session"],
+    )
+    debug_database.consumed(run, asked["session"], events)
+    asked["session"].commit()
+    return run
+
+
+def behave_like_a_worker() -> None:
+    """Change this process once for all its runs."""
+    make_dag_test_light()
+    give_callbacks_the_exception()
+    quieten()
 
 
 def make_dag_test_light() -> None:
@@ -79,13 +109,3 @@ def quieten() -> None:
     import structlog
 
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
-
-
-def task_instances(dag_run: Any) -> list[Any]:
-    """Give the run's task instances as the database has them now."""
-    from airflow.utils.session import create_session
-
-    with create_session() as session:
-        return sorted(
-            dag_run.get_task_instances(session=session), key=lambda ti: (str(ti.start_date or "~"), ti.task_id)
-        )
