@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 PATIENCE = 120
 #: A service that ends sooner did not start; after the retries supervisor gives up on it.
 START_SECONDS, START_RETRIES = 8, 2
+#: Bytes left on a disk on which a log may have lost its last lines.
+NEARLY_FULL = 1 << 20
 #: What the running services have loaded for good; DAG files and what they import are read anew by each task.
 LOADED_ONCE = ("requirements/*.txt", "common/airflow_3_0_6/*.py")
 LOG_BYTES, LOG_BACKUPS = 10 << 20, 3
@@ -316,8 +318,16 @@ def tail(file: Path, lines: int = 8) -> str:
     with suppress(OSError), file.open("rb") as stream:
         stream.seek(max(0, file.stat().st_size - 16_384))
         text = stream.read().decode(errors="replace").rstrip()
-        return "\n        ".join(text.splitlines()[-lines:]) or "its log is empty"
-    return "it wrote no log"
+        return "\n        ".join(text.splitlines()[-lines:]) or f"its log is empty{_full(file)}"
+    return f"it wrote no log{_full(file)}"
+
+
+def _full(file: Path) -> str:
+    """Say that the disk of a log is full, where it is: whatever was written to it is lost then."""
+    with suppress(OSError):
+        if shutil.disk_usage(file.parent).free < NEARLY_FULL:
+            return f": the disk that holds {file.parent} is full"
+    return ""
 
 
 def _escape(value: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import string
 import subprocess
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULTS = ROOT / "compose" / "standins.env"
 START_SECONDS = 60
+#: Bytes left on a disk on which the log may have lost what it was told.
+NEARLY_FULL = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -115,4 +118,7 @@ def _wait(process: subprocess.Popen[bytes], address: Path, log: Path) -> dict[st
             return found
         time.sleep(0.02)
     state = "did not become healthy" if process.poll() is None else f"ended with status {process.returncode}"
-    raise RuntimeError(f"the stand-ins {state}:{os.linesep}{log.read_text(errors='replace')}")
+    said = log.read_text(errors="replace")
+    if not said and shutil.disk_usage(log.parent).free < NEARLY_FULL:
+        said = f"nothing was logged: the disk that holds {log.parent} is full"
+    raise RuntimeError(f"the stand-ins {state}:{os.linesep}{said}")

@@ -163,3 +163,13 @@ def test_the_lock_names_its_holder_and_goes_with_it(load: Callable[..., Settings
     with lock_file.exclusive(settings, console):
         pass
     assert console.export_text() == ""
+
+
+def test_an_empty_log_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "standins.log"
+    log.touch()
+    assert supervise.tail(log) == "its log is empty"
+    monkeypatch.setattr(supervise, "NEARLY_FULL", 1 << 62)  # more than any disk has left
+    assert supervise.tail(log) == f"its log is empty: the disk that holds {tmp_path} is full"
+    log.write_text("error: it says why")
+    assert supervise.tail(log) == "error: it says why"

@@ -10,6 +10,9 @@ import httpx
 import psutil
 import pytest
 
+import standins as package
+from standins import instance
+
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
@@ -49,6 +52,16 @@ def test_a_data_directory_in_use_is_one_message(standins: Connections, run_stand
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: the data directory {standins.data} is in use\n")
     assert httpx.get(f"{standins.page_url}/healthz", trust_env=False).json()["ok"]
+
+
+def test_an_end_without_a_word_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(instance, "_python", lambda: "false")  # what is printed on a full disk reaches no log
+    monkeypatch.setattr(instance, "NEARLY_FULL", 1 << 62)  # more than any disk has left
+    with (
+        pytest.raises(RuntimeError, match=f"status 1:\nnothing was logged: the disk that holds {tmp_path} is full"),
+        package.serve(tmp_path),
+    ):
+        pass
 
 
 def test_a_data_directory_that_is_none_is_one_message(tmp_path: Path, run_standins: Run) -> None:
