@@ -102,15 +102,15 @@ def _connect(database: Path) -> None:
     from airflow import settings
     from sqlalchemy import event
 
+    def tune(connection: Any, _record: Any) -> None:
+        for pragma in PRAGMAS if database.suffix == ".db" else PRAGMAS[1:]:
+            connection.execute(f"PRAGMA {pragma}")
+
     os.environ["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{database}"
     settings.configure_vars()
     settings.reconfigure_orm()
     settings.configure_adapters()
-
-    @event.listens_for(settings.engine, "connect")
-    def tune(connection: Any, _record: Any) -> None:
-        for pragma in PRAGMAS if database.suffix == ".db" else PRAGMAS[1:]:
-            connection.execute(f"PRAGMA {pragma}")
+    event.listen(settings.engine, "connect", tune)
 
 
 def register(dags: Iterable[Any]) -> None:
