@@ -1,0 +1,191 @@
+"""What is told of a failure: `Failure`, and its message in plain text and in Slack's Block Kit.
+
+Limits: https://docs.slack.dev/reference/block-kit/blocks. The message is the same whoever noticed the failure; what a
+process does not know is left out.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+from urllib.parse import quote
+
+from common.alerts.mrkdwn import code, cut, escaped, name
+
+Kind = Literal["task", "run", "burst", "import", "mended"]
+
+#: Characters that Block Kit takes in a header, a field, a section, and what Slack shows of plain text.
+HEADER, FIELD, SECTION, TEXT = 150, 2000, 3000, 3000
+#: Links are cut by Slack after this many characters.
+LINK = 3000
+#: How many names and events are spelt out.
+SPELT_OUT = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """What failed, as far as the process that noticed it knows; no secrets in it.
+
+    :param kind: a task's try, a DAG run, many tasks of a run at once, a DAG file that broke, one that is whole again.
+    :param map_index: of a mapped task, otherwise -1.
+    :param attempt: the try that failed, of `attempts`; 0 where unknown.
+    :param when: the logical date; a run that has none is told by `woken_by`, or by when it was asked for.
+    :param woken_by: the asset events that triggered the run.
+    :param seconds: how long it ran.
+    :param error: the exception's type and text.
+    :param reason: why, in plain words, where there is no exception.
+    :param channel: where its DAG wants it told; empty for the settings' channel.
+    :param file: the DAG file that does not import.
+    :param began: when the run last began; a cleared run fails anew.
+    :param count: of a burst: all failed tasks of the run; `names` are those that are not told one by one.
+    :param repeat: Slack did not answer when it was sent before.
+    """
+
+    kind: Kind = "task"
+    dag: str = ""
+    run: str = ""
+    task: str = ""
+    map_index: int = -1
+    attempt: int = 0
+    attempts: int = 0
+    when: str = ""
+    woken_by: tuple[str, ...] = ()
+    seconds: float | None = None
+    owner: str = ""
+    host: str = ""
+    error: str = ""
+    reason: str = ""
+    channel: str = ""
+    file: str = ""
+    began: str = ""
+    count: int = 0
+    names: tuple[str, ...] = ()
+    repeat: bool = False
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Failure:
+        """Read what `record` wrote, maybe of another version of this class."""
+        known = {field.name for field in fields(cls)}
+        values: dict[str, Any] = {key: value for key, value in record.items() if key in known}
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Everything, for JSON."""
+        return asdict(self)
+
+    @property
+    def label(self) -> str:
+        """The task's name, with its map index."""
+        return f"{self.task}[{self.map_index}]" if self.map_index >= 0 else self.task
+
+    @property
+    def title(self) -> str:
+        """What failed, on one line."""
+        titles = {
+            "task": f"Task failed: {self.dag}.{self.label}",
+            "run": f"DAG run failed: {self.dag}",
+            "burst": f"{self.count} tasks failed: {self.dag}",
+            "import": f"DAG file does not import: {os.path.basename(self.file)}",  # noqa: PTH119 of no file here
+            "mended": f"DAG file imports again: {os.path.basename(self.file)}",  # noqa: PTH119 as above
+        }
+        return titles[self.kind]
+
+    @property
+    def why(self) -> str:
+        """The error, or the reason where there is none."""
+        return self.error or self.reason or "no reason is known"
+
+    @property
+    def url(self) -> str:
+        """Where the log is, or the run, or Airflow."""
+        base = base_url()
+        if self.kind in {"import", "mended"}:
+            return f"{base}/"
+        url = f"{base}/dags/{quote(self.dag, safe='')}/runs/{quote(self.run, safe='')}"
+        if self.kind != "task":
+            return url
+        mapped = f"/mapped/{self.map_index}" if self.map_index >= 0 else ""
+        attempt = f"?try_number={self.attempt}" if self.attempt > 0 else ""
+        return f"{url}/tasks/{quote(self.task, safe='')}{mapped}{attempt}"
+
+    @property
+    def text(self) -> str:
+        """The message in plain text, for notifications and for logs."""
+        run = f", run {self.run}" if self.run else ""
+        return escaped(f"{self.title}{run}: {self.why if self.kind != 'burst' else self._named()}", TEXT)
+
+    @property
+    def blocks(self) -> list[dict[str, Any]]:
+        """The message in Slack's Block Kit."""
+        found: list[dict[str, Any]] = [
+            {"type": "header", "text": {"type": "plain_text", "text": cut(self.title, HEADER)}},
+        ]
+        if facts := self._facts():
+            found.append({"type": "section", "fields": [_text(f"*{key}*\n{value}") for key, value in facts.items()]})
+        if self.reason:
+            found.append({"type": "section", "text": _text(escaped(self.reason, SECTION))})
+        if self.kind == "burst":
+            found.append({"type": "section", "text": _text(escaped(self._named(), SECTION))})
+        if self.error:
+            found.append({"type": "section", "text": _text(code(self.error, SECTION))})
+        if self.repeat:
+            again = "Slack did not answer when this was sent before, so it may be here twice."
+            found.append({"type": "context", "elements": [_text(again)]})
+        labels = {"task": "Open log", "run": "Open run", "burst": "Open run"}
+        label = {"type": "plain_text", "text": labels.get(self.kind, "Open Airflow")}
+        if len(self.url) <= LINK:
+            found.append({"type": "actions", "elements": [{"type": "button", "text": label, "url": self.url}]})
+        return found
+
+    def _facts(self) -> dict[str, str]:
+        """Give the fields, of which Slack takes ten."""
+        attempt = f"{self.attempt} of {max(self.attempt, self.attempts)}" if self.attempt else ""
+        names = {"DAG": self.dag, "Task": self.label if self.kind == "task" else "", "Run": self.run, "File": self.file}
+        words = {
+            "Try": attempt if self.kind == "task" else "",
+            "Logical date": self.when,
+            "Woken by": _listed(self.woken_by),
+            "Duration": _duration(self.seconds),
+            "Owner": self.owner,
+        }
+        facts = {key: name(value, FIELD - 20) for key, value in names.items() if value}
+        facts |= {key: escaped(value, FIELD - 20) for key, value in words.items() if value}
+        if self.host:
+            facts["Host"] = name(self.host, FIELD - 20)
+        return facts
+
+    def _named(self) -> str:
+        apart = self.count - len(self.names)
+        told = f"{apart} of them told one by one; the others: " if apart else ""
+        return told + _listed(self.names)
+
+
+def base_url() -> str:
+    """Give the address of Airflow's UI as a browser sees it, without a slash at the end."""
+    found = os.environ.get("AIRFLOW__API__BASE_URL")
+    if not found:
+        from airflow.configuration import conf
+
+        found = conf.get("api", "base_url", fallback="")
+    return (found or "http://localhost:8080").rstrip("/")
+
+
+def _text(content: str) -> dict[str, str]:
+    return {"type": "mrkdwn", "text": content}
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - SPELT_OUT} more" if len(names) > SPELT_OUT else ""
+    return ", ".join(names[:SPELT_OUT]) + more
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 60:  # noqa: PLR2004 seconds a minute
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
