@@ -67,8 +67,11 @@ class Failure:
     def from_record(cls, record: dict[str, Any]) -> Failure:
         """Read what `record` wrote, maybe of another version of this class."""
         known = {field.name for field in fields(cls)}
-        values: dict[str, Any] = {key: value for key, value in record.items() if key in known}
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        values: dict[str, Any] = {}
+        for key, value in record.items():
+            if key in known:
+                values[key] = tuple(value) if isinstance(value, list) else value
+        return cls(**values)
 
     @property
     def record(self) -> dict[str, Any]:
