@@ -1,0 +1,173 @@
+"""What a chain came to, for people, scripts and the browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from devkit.chain.diagram import diagram
+from devkit.chain.layout import place
+from devkit.chain.picture import write
+from devkit.chain.tree import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from devkit.chain.conditions import Event
+    from devkit.chain.graph import Graph
+    from devkit.chain.waves import Followed, Step
+
+COLOURS = {"success": "green", "failed": "red"}
+
+
+@dataclass(frozen=True)
+class Chained:
+    """One chain, run or planned.
+
+    :ivar roots: the DAGs that it began with.
+    :ivar errors: files that do not import, and why.
+    """
+
+    graph: Graph
+    roots: tuple[str, ...]
+    followed: Followed
+    errors: dict[str, str]
+    planned: bool
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run succeeded and the chain came to an end."""
+        return not self.followed.cycles and not any(step.outcome.state == "failed" for step in self.followed.steps)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give runs, events and what is left for scripts."""
+        return {
+            "ok": self.ok,
+            "planned": self.planned,
+            "runs": [
+                {
+                    "wave": step.wave,
+                    "dag_id": step.dag_id,
+                    "run_id": step.outcome.run_id,
+                    "state": step.outcome.state,
+                    "seconds": step.outcome.seconds,
+                    "tasks": step.outcome.tasks,
+                    "woken_by": [self._event(event) for event in step.woken_by],
+                    "handed": [self._event(event) for event in step.handed],
+                    "wrote": [self._event(event) for event in step.outcome.wrote],
+                }
+                for step in self.followed.steps
+            ],
+            "waiting": [
+                {"dag_id": one.dag_id, "has": [self._event(event) for event in one.has], "needs": one.needs}
+                for one in self.followed.waiting
+            ],
+            "held": [
+                {"dag_id": one.dag_id, "woken_by": [self._event(event) for event in one.causes]}
+                for one in self.followed.held
+            ],
+            "cycles": [list(cycle.path) for cycle in self.followed.cycles],
+            "import_errors": self.errors,
+        }
+
+    def to_text(self, console: Console) -> None:
+        """Print the graph of a plan, or the chain of a run, and what is left."""
+        if self.planned:
+            console.print(draw(self.graph, self.roots), soft_wrap=False)
+        console.print(self._table())
+        for step in self.followed.steps:
+            if bad := [f"{task} ({state})" for task, state in step.outcome.tasks.items() if state == "failed"]:
+                console.print(f"[red]{escape(step.dag_id)} failed in {escape(', '.join(bad))}[/]")
+        for line in self._left():
+            console.print(line, style="yellow", markup=False)
+        for cycle in self.followed.cycles:
+            console.print(f"A cycle: {cycle}", style="bold red", markup=False)
+            console.print(
+                f"  {cycle.dag_id} is not run again here; the scheduler would go round for ever.", markup=False
+            )
+
+    def draw(self, file: Path) -> None:
+        """Write the picture."""
+        names = " and ".join(self.roots) if len(self.roots) <= 2 else f"{len(self.roots)} DAGs"  # noqa: PLR2004 a line
+        reached = self.graph.reached_from([*self.roots, *self._marks()])
+        shown = sorted(reached, key=lambda dag_id: (dag_id not in self.roots, dag_id))
+        found = diagram(self.graph, shown, self._marks())
+        place(found)
+        verb = "would wake" if self.planned else "woke"
+        runs = (
+            f"{len(self.followed.steps)} DAG runs in {1 + max((s.wave for s in self.followed.steps), default=-1)} waves"
+        )
+        cycles = [f"A cycle: {cycle}" for cycle in self.followed.cycles]
+        write(file, found, f"What {names or 'the events'} {verb}", runs, [*self._left(), *cycles])
+
+    def _table(self) -> Table:
+        if self.planned:
+            table = Table("wave", "DAG", "writes", "woken by", title="If every task wrote all that it declares")
+        else:
+            table = Table(
+                "wave", "DAG run", "state", "seconds", "wrote", "woken by", title="The chain, in order of cause"
+            )
+        for step in self.followed.steps:
+            state, seconds = step.outcome.state, step.outcome.seconds
+            told = () if self.planned else (f"[{COLOURS.get(state, 'default')}]{state}[/]", f"{seconds or 0:.1f}")
+            wrote = escape(grouped(step.outcome.wrote))
+            table.add_row(str(step.wave), escape(step.dag_id), *told, wrote, escape(woken_by(step)))
+        return table
+
+    def _left(self) -> list[str]:
+        """Say what waits, what was held back, and what was not looked at."""
+        waiting = [
+            f"{one.dag_id} still waits for {one.needs}; it has {', '.join(map(str, one.has))}"
+            for one in self.followed.waiting
+        ]
+        held = [
+            f"{one.dag_id} was held back by --only or --skip; woken by {', '.join(map(str, one.causes))}"
+            for one in self.followed.held
+        ]
+        return [*waiting, *held, *(f"not looked at: {file}: {error}" for file, error in self.errors.items())]
+
+    def _marks(self) -> dict[str, tuple[str, str]]:
+        """Give each DAG its state in the picture; of several runs, the last one's."""
+        marks: dict[str, tuple[str, str]] = {}
+        for step in self.followed.steps:
+            seconds = f", {step.outcome.seconds:.1f} s" if step.outcome.seconds is not None else ""
+            marks[step.dag_id] = (step.outcome.state, f"wave {step.wave}: {step.outcome.state}{seconds}")
+        for waiting in self.followed.waiting:
+            marks[waiting.dag_id] = ("waiting", f"waits for {waiting.needs}")
+        for held in self.followed.held:
+            marks[held.dag_id] = ("held", "held back")
+        for cycle in self.followed.cycles:
+            marks[cycle.dag_id] = ("cycle", "woken by itself")
+        return marks
+
+    @staticmethod
+    def _event(event: Event) -> dict[str, Any]:
+        return {
+            "asset": event.asset.name,
+            "uri": event.asset.uri,
+            "extra": dict(event.extra),
+            "aliases": list(event.aliases),
+            "source": event.source,
+        }
+
+
+def woken_by(step: Step) -> str:
+    """Give the events that woke a run, and say where its tasks do not see them: see `Wake.handed`."""
+    text = grouped(step.woken_by)
+    if step.woken_by and not step.handed:
+        return f"{text}\n(not handed over)"
+    return text
+
+
+def grouped(events: Sequence[Event]) -> str:
+    """Give one line an asset: its partition, or how many events there were."""
+    assets: dict[str, list[str]] = {}
+    for event in events:
+        assets.setdefault(event.asset.name, []).append(str(event))
+    return "\n".join(lines[0] if len(lines) == 1 else f"{name} x {len(lines)}" for name, lines in assets.items())
