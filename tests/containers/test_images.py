@@ -5,13 +5,21 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import subprocess
+import sys
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.containers.stack import Stack, copy_checkout
+from tests.containers.stack import ROOT, Stack, copy_checkout
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MIB = 1 << 20
+#: Published as source only; pure Python.
+WITHOUT_WHEEL = {"dill"}
 TARGETS = ("runtime", "standins", "workspace")
 #: Where a user's or a machine's secrets and leftovers lie in a checkout.
 HIDING_PLACES = (".env", ".git/config", ".run/keys/fernet_key", "secrets/google_service_account.json", "dags/notes.txt")
@@ -78,3 +86,19 @@ def test_installed_packages_are_compiled_and_nobody_checks_again(checkout: Stack
     ).strip()
     flags = in_image(checkout, images["runtime"], "sh", "-c", f"od -An -tu1 -j4 -N1 {cached.splitlines()[-1]}")
     assert int(flags) == 1  # hash-based, unchecked
+
+
+@pytest.mark.parametrize("processor", ["aarch64", "x86_64"])
+@pytest.mark.parametrize("lock", ["airflow", "standins", "dev"])
+def test_every_locked_package_has_a_wheel_for_this_processor(tmp_path: Path, processor: str, lock: str) -> None:
+    """Nothing is compiled in a build, on a Mac's virtual machine as little as on a PC: the index is asked."""
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
+    entries = re.split(r"^(?=[A-Za-z0-9_.-]+==)", text, flags=re.MULTILINE)
+    kept = [entry for entry in entries if entry.split("==")[0] not in WITHOUT_WHEEL]
+    (tmp_path / "lock.txt").write_text("".join(kept), encoding="utf-8")
+    command = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--no-deps", "--require-hashes"]
+    command += ["--only-binary=:all:", f"--python-platform={processor}-unknown-linux-gnu", "--python-version=3.11"]
+    command += [f"--target={tmp_path / 'nowhere'}", "--requirements", str(tmp_path / "lock.txt")]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("\n + ") == sum("==" in entry for entry in kept)

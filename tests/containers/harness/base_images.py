@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 from tests.containers.harness.debian import root_file_system
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.containers.harness.engine import Engine
 
 HERE = Path(__file__).resolve().parent
@@ -22,6 +24,8 @@ ROOT = HERE.parents[2]
 LABEL = "airflow-workbench.stands-in"
 #: Official name -> folder of its stand-in.
 IMAGES = {"apache/airflow:slim-3.0.6-python3.11": "airflow", "postgres:13-alpine": "postgres"}
+#: What a benchmark's peer needs besides.
+PEERS = {"redis:7.2-bookworm": "redis"}
 #: Image of packages -> suite and packages. PostgreSQL 13 is Debian 11's.
 ROOTS = {
     "workbench/debian:bookworm": (
@@ -29,14 +33,19 @@ ROOTS = {
         ["ca-certificates", "curl", "dumb-init", "git", "openssh-client", "procps", "python3.11", "python3.11-venv"],
     ),
     "workbench/postgres-packages:13": ("bullseye", ["postgresql-13"]),
+    "workbench/redis-packages:7": ("bookworm", ["redis-server"]),
 }
-NEEDS = {"airflow": "workbench/debian:bookworm", "postgres": "workbench/postgres-packages:13"}
+NEEDS = {
+    "airflow": "workbench/debian:bookworm",
+    "postgres": "workbench/postgres-packages:13",
+    "redis": "workbench/redis-packages:7",
+}
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
 
-def ensure(engine: Engine) -> None:
+def ensure(engine: Engine, images: Mapping[str, str] = IMAGES) -> None:
     """Have each base image in the engine."""
-    for image, folder in IMAGES.items():
+    for image, folder in images.items():
         if _is_official(engine, image) or _is_pulled(engine, image):
             continue
         if engine.folder is None:
