@@ -196,7 +196,7 @@ class Workbench(Stack):
             (self.root / venv).symlink_to(ROOT / venv)
         ports = {name: free_port() for name in ("STANDINS_PORT", "STANDINS_S3_PORT", "STANDINS_SNOWFLAKE_PORT")}
         lines = [f"{name}={port}\n" for name, port in {"AIRFLOW_PORT": self.port, **ports}.items()]
-        (self.root / ".env").write_text("".join(lines))
+        (self.root / ".env").write_text("".join(["WORKBENCH_MODE=native\n", *lines]))
 
     @property
     def root(self) -> Path:

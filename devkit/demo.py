@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from devkit import marts, sources, up
+from devkit import marts, place, sources, up
 from devkit.chain_of_runs import Chain, Run
 from devkit.errors import UserError
-from devkit.settings import Settings
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
+
+    from devkit.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Demonstrated:
     """Start what is not running, run the chain, compare."""
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    settings = Settings.load()
+    where = place.chosen(args, starting=True)
+    settings = where.settings
     refuse_real_connections(settings, allowed=args.real)
-    environment = up.up(settings, console)
+    environment = up.up(where, console)
     began = time.monotonic()
     days = sample_days(settings.environment)
     if args.scale:
         console.print(f"Making the sample data {args.scale} times as large ...")
-        settings.make_sample(days, args.scale)
+        where.make_sample(days, args.scale)
     # Airflow's hooks resolve connections from the environment, and warn of what nobody here can mend.
     os.environ.update(settings.environment | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"})
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from devkit import lock_file
-from devkit.place import add_mode, refuse_docker
-from devkit.settings import Settings
-from devkit.supervise import Supervisor
+from devkit import lock_file, place
 
 if TYPE_CHECKING:
     import argparse
+
+    from devkit.place import Place
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class Stopped:
     :ivar was_running: whether there was anything to stop.
     """
 
+    mode: str
     was_running: bool
     seconds: float
     ok: bool = True
@@ -34,29 +34,28 @@ class Stopped:
 
     def to_text(self, console: Console) -> None:
         """Say it in a line."""
+        left = "container" if self.mode == "docker" else "process"
         console.print(
-            f"Down in {self.seconds:.0f} s; no process is left." if self.was_running else "Nothing was running."
+            f"Down in {self.seconds:.0f} s; no {left} is left." if self.was_running else "Nothing was running."
         )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    add_mode(parser)
+    place.add_mode(parser)
 
 
 def run(args: argparse.Namespace) -> Stopped:
     """Stop the environment of this checkout."""
-    refuse_docker(args)
-    return down(Settings.load(), Console(stderr=True, highlight=False, soft_wrap=True))
+    return down(place.chosen(args), Console(stderr=True, highlight=False, soft_wrap=True))
 
 
-def down(settings: Settings, console: Console) -> Stopped:
-    """End every process of the environment; what they stored stays."""
+def down(where: Place, console: Console) -> Stopped:
+    """Stop every service; what they stored stays."""
     began = time.monotonic()
-    supervisor = Supervisor(settings)
-    if not settings.run.is_dir():
-        return Stopped(was_running=False, seconds=0)
+    settings = where.settings
+    if not settings.run.is_dir() and not where.runs():
+        return Stopped(settings.mode, was_running=False, seconds=0)
     with lock_file.exclusive(settings, console):
-        was_running = supervisor.running() or bool(supervisor.members())
-        supervisor.stop()
-    return Stopped(was_running, time.monotonic() - began)
+        was_running = where.down()
+    return Stopped(settings.mode, was_running, time.monotonic() - began)

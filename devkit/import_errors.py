@@ -7,12 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
-
-from devkit import postgres
-
 if TYPE_CHECKING:
-    from devkit.settings import Settings
+    from devkit.place import Place
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
@@ -35,20 +31,17 @@ class ImportError_:  # noqa: N801 the plain name is Python's own
         return asdict(self)
 
 
-def import_errors(settings: Settings) -> tuple[ImportError_, ...]:
-    """Give the broken files, by name."""
-    query = "SELECT filename, stacktrace FROM import_error ORDER BY filename"
-    try:
-        with postgres.connect(settings, "airflow") as session, session.cursor() as cursor:
-            cursor.execute(query)
-            rows = cursor.fetchall()
-    except psycopg2.Error:  # the database is not there yet
-        return ()
-    return tuple(parse(name, trace, settings.root) for name, trace in rows)
+def import_errors(where: Place) -> tuple[ImportError_, ...]:
+    """Give the broken files, by name; none where the database is not there yet."""
+    rows = where.query("SELECT filename, stacktrace FROM import_error ORDER BY filename")
+    return tuple(parse(row["filename"], row["stacktrace"], where.root) for row in rows)
 
 
 def parse(filename: str, stacktrace: str, root: Path) -> ImportError_:
-    """Find the place that a person has to mend."""
+    """Find the place that a person has to mend.
+
+    :param root: the checkout where Airflow runs.
+    """
     own = [
         (Path(match["file"]), int(match["line"]))
         for match in _LINE.finditer(stacktrace)

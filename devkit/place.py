@@ -1,24 +1,152 @@
-"""Where an environment runs: natively; in containers is still to come."""
+"""Where an environment runs, and all that differs between such places; the commands know nothing else of them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from devkit.errors import UserError
+from devkit.settings import MODES, WORKSPACE, Settings
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator, Sequence
+    from datetime import date
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from devkit.finding import Finding
+    from devkit.observe import Service
+
+
+class Place(Protocol):
+    """One environment of one checkout, running or not."""
+
+    @property
+    def settings(self) -> Settings:
+        """Its settings; `settings.mode` is the place's name."""
+
+    @property
+    def root(self) -> Path:
+        """The checkout as Airflow's processes see it."""
+
+    def runs(self) -> bool:
+        """Say, quickly, whether anything of it runs."""
+
+    def observe(self, *, memory: bool = True) -> tuple[Service, ...]:
+        """Look at every service."""
+
+    def overhead(self) -> int:
+        """Give the bytes of memory that it takes beside its services."""
+
+    def leftovers(self) -> int:
+        """Count the processes of an environment that is not there any more."""
+
+    def up(self, console: Console) -> bool:
+        """Start what is not running, and wait until all of it is healthy.
+
+        :return: whether anything had to be started.
+        :raises UserError: before anything starts, where something it needs is missing; else with the end of a log.
+        """
+
+    def down(self) -> bool:
+        """Stop everything; what it stored stays.
+
+        :return: whether there was anything to stop.
+        """
+
+    def state(self) -> str:
+        """Say what `reset` deletes, for the question that is asked first."""
+
+    def reset(self) -> tuple[str, ...]:
+        """Stop everything and forget all state; give the names of what was deleted."""
+
+    def lines(self, service: str, count: int) -> list[str] | None:
+        """Give the last lines of a service's log; None where there is none."""
+
+    def follow(self, services: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Give what the services log from now on, as service and line, for ever."""
+
+    def shell(self, words: Sequence[str]) -> NoReturn:
+        """Become a shell, or this command, with the environment of Airflow's processes."""
+
+    def python(self) -> tuple[str, ...]:
+        """Give the command that runs Python where tasks run, with what they can import and reach."""
+
+    def query(self, statement: str) -> list[dict[str, Any]]:
+        """Ask Airflow's database; times come as text, and nothing where it is not there."""
+
+    def make_sample(self, days: Sequence[date], scale: int) -> None:
+        """Upload sample data of these days to the running stand-ins, replacing what is there."""
+
+    def look(self) -> Iterator[Finding]:
+        """Look at what a start in this place needs, and change nothing."""
 
 
 def add_mode(parser: argparse.ArgumentParser) -> None:
     """Declare `--mode`."""
-    parser.add_argument("--mode", choices=("native", "docker"), default="native", help="where it runs (native)")
+    parser.add_argument(
+        "--mode", choices=MODES, help="where it runs; by default where it runs already, then in Docker if that answers"
+    )
 
 
-def refuse_docker(args: argparse.Namespace) -> None:
-    """Say that the mode is not there yet.
+def chosen(args: argparse.Namespace, *, starting: bool = False) -> Place:
+    """Give the place that a command is about.
 
-    :raises UserError: for `--mode docker`.
+    `--mode` decides, then where the environment runs already, then WORKBENCH_MODE, then whether Docker answers.
+
+    :param starting: whether the command would start the environment where it does not run.
+    :raises UserError: where that would start a second one.
     """
-    if getattr(args, "mode", "native") == "docker":
-        raise UserError("there is no docker mode yet", "this version runs natively", "leave --mode out")
+    settings = Settings.load()
+    if os.environ.get("WORKBENCH_IMAGE") == WORKSPACE:
+        return in_workspace(args, settings)
+    places = {mode: make(settings, mode) for mode in MODES}
+    if args.mode:
+        running = [mode for mode in MODES if mode != args.mode and starting and places[mode].runs()]
+        mode = args.mode
+    else:
+        running = [mode for mode in MODES if places[mode].runs()][:1]
+        mode = settings.wanted_mode or (running[0] if running else default(places))
+        if not starting and running:
+            mode = running[0]
+    if starting and running and running[0] != mode:
+        raise UserError(
+            f"the environment runs already, in {running[0]} mode",
+            f"a second one, in {mode} mode, would compete for its ports",
+            f"./dev down --mode {running[0]} first, or leave {'--mode' if args.mode else 'WORKBENCH_MODE'} out",
+        )
+    return places[mode]
+
+
+def in_workspace(args: argparse.Namespace, settings: Settings) -> Place:
+    """Give the place of a terminal in the dev container."""
+    if args.mode:
+        raise UserError(
+            f"there is no {args.mode} mode in here",
+            "this is the dev container, whose environment runs",
+            "leave --mode out",
+        )
+    return make(settings, WORKSPACE)
+
+
+def make(settings: Settings, mode: str) -> Place:
+    """Give a place by name, whether or not it can work here."""
+    # Each is imported only where it is looked at: `docker` knows nothing of supervisor, `native` nothing of Docker.
+    settings = replace(settings, mode=mode)
+    if mode == "docker":
+        from devkit.docker import Docker  # noqa: PLC0415
+
+        return Docker(settings)
+    from devkit.native import Native  # noqa: PLC0415
+
+    return Native(settings)
+
+
+def default(places: dict[str, Place]) -> str:
+    """Give Docker where a daemon answers, else native."""
+    from devkit import engine  # noqa: PLC0415 as above
+
+    return "docker" if engine.answers(places["docker"].settings) else "native"

@@ -29,6 +29,8 @@ NOBODY = 65534
 #: Capability bits that let `nobody` pass folders of root's, such as /root; the narrower first.
 CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
 SETPCAP = 8
+#: Any query's rows as one JSON value, whichever client asks.
+AS_JSON = "SELECT coalesce(json_agg(row_to_json(found)), '[]') FROM ({}) AS found"
 
 OPTIONS = {
     "listen_addresses": "",

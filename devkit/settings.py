@@ -12,7 +12,6 @@ import os
 import re
 import shlex
 import string
-import subprocess
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -23,11 +22,13 @@ from devkit import paths
 from devkit.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from datetime import date
+    from collections.abc import Mapping
     from pathlib import Path
 
 HOST = "127.0.0.1"
+#: Where an environment may run; in the dev container it runs around whoever asks.
+NATIVE, DOCKER, WORKSPACE = "native", "docker", "workspace"
+MODES = (DOCKER, NATIVE)
 UI_USER = "admin"
 CONNECTION = "AIRFLOW_CONN_"
 #: variable -> default, or the offset from the stand-ins' first port.
@@ -43,7 +44,9 @@ SHELL_MARK = "WORKBENCH_SHELL"
 LONGEST_SOCKET_FOLDER = 70
 
 _URI = re.compile(r"[a-z][a-z0-9+._-]*://", re.IGNORECASE)
-_SETTING = re.compile(r"AIRFLOW_|AWS_|TELECOMS_|STANDINS_|HTTPS?_PROXY$|NO_PROXY$|SSL_CERT_FILE$", re.IGNORECASE)
+_SETTING = re.compile(
+    r"AIRFLOW_|AWS_|TELECOMS_|STANDINS_|WORKBENCH_MODE$|HTTPS?_PROXY$|NO_PROXY$|SSL_CERT_FILE$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -75,11 +78,15 @@ class Settings:
     :param root: the checkout.
     :param user: what `.env` and the process environment set, the latter winning.
     :param inherited: the process environment, without what another Python left in it.
+    :param wanted_mode: where the user wants it to run; empty where that is left to us.
+    :param mode: where it runs.
     """
 
     root: Path
     user: Mapping[str, str] = field(repr=False)
     inherited: Mapping[str, str] = field(repr=False)
+    wanted_mode: str = ""
+    mode: str = NATIVE
 
     @classmethod
     def load(cls, root: Path = paths.ROOT, process: Mapping[str, str] = os.environ) -> Settings:
@@ -90,7 +97,7 @@ class Settings:
         in_shell = process.get(SHELL_MARK, "").split(",")
         inherited = {name: value for name, value in process.items() if name not in FOREIGN and name not in in_shell}
         user = read_env(root / ".env") | {name: value for name, value in inherited.items() if _SETTING.match(name)}
-        settings = cls(root, user, inherited)
+        settings = cls(root, user, inherited, user.pop("WORKBENCH_MODE", "").strip())
         settings.check()
         return settings
 
@@ -105,6 +112,10 @@ class Settings:
                     f"set {variable} in .env to another port",
                 )
             ports[port] = variable
+        if self.wanted_mode not in {"", *MODES}:
+            raise UserError(
+                "WORKBENCH_MODE names no mode", f"it is {self.wanted_mode!r}", f"set it to {' or '.join(MODES)}"
+            )
         for name, value in self.environment.items():
             if name.startswith(CONNECTION):
                 check_connection(name, value)
@@ -116,8 +127,8 @@ class Settings:
 
     @property
     def keys(self) -> Path:
-        """Machine-made keys, for this user only."""
-        return self.run / "keys"
+        """Machine-made keys, for this user only; of an environment in Docker, those that its user needs outside."""
+        return self.run / ("docker/keys" if self.mode == DOCKER else "keys")
 
     @property
     def logs(self) -> Path:
@@ -238,17 +249,6 @@ class Settings:
             for name, value in sorted(self.environment.items())
             if name.startswith(CONNECTION)
         )
-
-    def make_sample(self, days: Sequence[date], scale: int) -> None:
-        """Upload sample data of these days to the running stand-ins, replacing what is there."""
-        command = [*self.standins_python, "sample", "--data", str(self.run / "standins"), "--s3-url", self.s3_url]
-        command += ["--days", f"{days[0]}:{days[-1]}", "--scale", str(scale)]
-        result = subprocess.run(
-            command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False
-        )
-        if result.returncode:
-            why = result.stderr.strip() or result.stdout.strip()
-            raise UserError("the sample data could not be made", why, "./dev status says whether the stand-ins run")
 
     @property
     def standins_python(self) -> tuple[str, ...]:

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from devkit import place
 from devkit.import_errors import ImportError_, import_errors
-from devkit.observe import Service, observe, supervisor_memory
-from devkit.place import add_mode, refuse_docker
 from devkit.progress import word
-from devkit.settings import Connection, Settings
-from devkit.supervise import Supervisor
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
     from rich.console import Console
+
+    from devkit.observe import Service
+    from devkit.place import Place
+    from devkit.settings import Connection, Settings
 
 MIB = 1 << 20
 
@@ -28,7 +29,8 @@ class Status:
     """Everything that `./dev status` knows.
 
     :ivar ok: whether every service is healthy; a broken DAG file does not make the environment unhealthy.
-    :ivar orphans: processes of an environment whose supervisor is gone.
+    :ivar orphans: processes of an environment that is not there any more.
+    :ivar overhead: bytes of memory beside the services'.
     """
 
     settings: Settings
@@ -36,7 +38,7 @@ class Status:
     connections: tuple[Connection, ...]
     import_errors: tuple[ImportError_, ...]
     orphans: int = 0
-    supervisor_bytes: int = 0
+    overhead: int = 0
 
     @property
     def ok(self) -> bool:
@@ -45,18 +47,11 @@ class Status:
 
     def to_json(self) -> dict[str, Any]:
         """Give what scripts may rely on."""
-        settings = self.settings
         return {
             "ok": self.ok,
-            "mode": "native",
-            "ui": {
-                "url": settings.ui_url,
-                "user": settings.ui_user,
-                "password_file": str(settings.password_file),
-            },
-            "standins": {"url": settings.standins_url},
+            **addresses(self.settings),
             "services": [service.to_json() for service in self.services],
-            "supervisor": {"memory_bytes": self.supervisor_bytes},
+            "supervisor": {"memory_bytes": self.overhead},
             "connections": [
                 {"conn_id": each.conn_id, "conn_type": each.conn_type, "is_standin": each.is_standin}
                 for each in self.connections
@@ -71,10 +66,8 @@ class Status:
             if self.orphans:
                 console.print(f"{self.orphans} processes are left over from before: ./dev up or ./dev down ends them")
         else:
-            console.print(memory_table(self.services, self.supervisor_bytes))
-            console.print(f"Airflow    {self.settings.ui_url}  user {self.settings.ui_user}")
-            console.print(f"password   {self.settings.password_file}")
-            console.print(f"stand-ins  {self.settings.standins_url}")
+            console.print(memory_table(self.services, self.overhead))
+            console.print(addresses_for_people(self.settings))
         for each in self.connections:
             console.print(
                 f"  {each.conn_id:<22} {'stand-in' if each.is_standin else '[bold red]REAL[/], from your settings'}"
@@ -85,28 +78,40 @@ class Status:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    add_mode(parser)
+    place.add_mode(parser)
 
 
 def run(args: argparse.Namespace) -> Status:
     """Look, and change nothing."""
-    refuse_docker(args)
-    return status(Settings.load())
+    return status(place.chosen(args))
 
 
-def status(settings: Settings) -> Status:
+def status(where: Place) -> Status:
     """Look at everything."""
-    found = observe(settings)
-    postgres_runs = found[0].ready
-    errors = import_errors(settings) if postgres_runs else ()
-    orphans = len(Supervisor(settings).members()) if all(service.state == "stopped" for service in found) else 0
-    return Status(settings, found, settings.connections, errors, orphans, supervisor_memory(settings))
+    found = where.observe()
+    orphans = where.leftovers() if all(service.state == "stopped" for service in found) else 0
+    return Status(where.settings, found, where.settings.connections, import_errors(where), orphans, where.overhead())
 
 
-def memory_table(found: Iterable[Service], supervisor_bytes: int) -> Table:
+def addresses(settings: Settings) -> dict[str, Any]:
+    """Give mode and addresses for scripts."""
+    ui = {"url": settings.ui_url, "user": settings.ui_user, "password_file": str(settings.password_file)}
+    return {"mode": settings.mode, "ui": ui, "standins": {"url": settings.standins_url}}
+
+
+def addresses_for_people(settings: Settings) -> str:
+    """Give the lines that say where everything is."""
+    return (
+        f"Airflow    {settings.ui_url}  user {settings.ui_user}\n"
+        f"password   {settings.password_file}\n"
+        f"stand-ins  {settings.standins_url}"
+    )
+
+
+def memory_table(found: Iterable[Service], overhead: int) -> Table:
     """Lay out health, restarts, and memory against limits; shared pages are split among those that share them."""
     table = Table("service", "health", "restarts", "memory", "limit", box=None, header_style="dim")
-    total, limit = supervisor_bytes, 0
+    total, limit = overhead, 0
     for service in found:
         total, limit = total + service.memory_bytes, limit + service.limit_bytes
         restarts = str(service.restarts or "")
@@ -120,6 +125,7 @@ def memory_table(found: Iterable[Service], supervisor_bytes: int) -> Table:
             f"[{colour}]{service.memory_bytes // MIB} MiB[/]" if service.memory_bytes else "",
             f"{service.limit_bytes // MIB} MiB",
         )
-    table.add_row("supervisor", "", "", f"{supervisor_bytes // MIB} MiB", style="dim")
+    if overhead:
+        table.add_row("supervisor", "", "", f"{overhead // MIB} MiB", style="dim")
     table.add_row("total", "", "", f"{total // MIB} MiB", f"{limit // MIB} MiB", style="dim")
     return table

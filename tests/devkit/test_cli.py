@@ -48,8 +48,3 @@ def test_a_foreseen_error_is_one_message_for_people_and_json_for_scripts(capsys:
     assert not told.out
     assert cli.main(["logs", "nonsense", "--json"]) == 1
     assert set(json.loads(capsys.readouterr().out)["error"]) == {"what", "why", "mend"}
-
-
-def test_docker_is_refused_in_one_message(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["up", "--mode", "docker"]) == 1
-    assert "no docker mode yet" in capsys.readouterr().err

@@ -156,7 +156,7 @@ def test_sockets_have_a_short_place_where_the_checkout_has_a_long_one() -> None:
 
 
 def test_inside_the_shell_an_edit_of_env_still_counts(load: Load) -> None:
-    from devkit.shell import shell_environment  # noqa: PLC0415
+    from devkit.native import shell_environment  # noqa: PLC0415
 
     exported = dict(shell_environment(load("AIRFLOW_PORT=8181\n")))
     settings = load("AIRFLOW_PORT=8282\n", **exported, AIRFLOW_VAR_TYPED="in the shell")

@@ -121,7 +121,8 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
             copy_checkout(root)
             ports = dict(zip(("AIRFLOW_PORT", "STANDINS_PORT", "STANDINS_S3_PORT"), free_ports(3), strict=True))
             ports["STANDINS_SNOWFLAKE_PORT"] = free_ports(1)[0]
-            (root / ".env").write_text("".join(f"{name}={port}\r\n" for name, port in ports.items()))
+            lines = {"WORKBENCH_MODE": "native", **ports}
+            (root / ".env").write_text("".join(f"{name}={value}\r\n" for name, value in lines.items()))
             prefix = tuple(postgres.unprivileged()) if ordinary_user else ()
             if prefix:  # root plays an ordinary user who may read what is root's
                 for path in (root, *root.rglob("*")):

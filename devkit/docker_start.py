@@ -1,0 +1,195 @@
+"""Start the environment in Docker: check, build what is out of date, then watch Compose bring the services up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from devkit import containers, machine, services
+from devkit.engine import compose, docker, environment, inputs, inquire, last_line
+from devkit.errors import UserError
+from devkit.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from devkit.engine import Engine
+    from devkit.observe import Service
+    from devkit.settings import Settings
+
+#: A cold start under load takes a minute and a half.
+PATIENCE = 400
+POLL = 0.7
+#: A service that ended so often since `up` began will not come up.
+GIVE_UP_AFTER = 3
+#: One service of each image.
+BUILT = (services.INIT, services.STANDINS)
+LABEL = "airflow-workbench.inputs"
+
+
+def prepare(settings: Settings, console: Console) -> None:
+    """Check all that a start needs, before anything starts; then have the images.
+
+    :raises UserError: for what is missing.
+    """
+    engine = inquire(settings)
+    for check in (engine.check_version, engine.check_compose, engine.check_memory):
+        check()
+    rendered = render(settings)
+    check_owner(settings, rendered["name"])
+    check_ports(settings)
+    build(settings, engine, rendered, console)
+
+
+def render(settings: Settings) -> dict[str, Any]:
+    """Give what Compose makes of the files."""
+    found: dict[str, Any] = json.loads(docker(settings, *compose(settings, "config", "--format=json")).stdout)
+    return found
+
+
+def check_owner(settings: Settings, project: str) -> None:
+    """Refuse to take another checkout's containers, or an editor's, for ours.
+
+    :raises UserError: naming what is there.
+    """
+    label = f"label={containers.PROJECT}={project}"
+    shown = f'{{{{.Label "{containers.CHECKOUT}"}}}}'
+    owners = docker(settings, "ps", "--all", "--filter", label, "--format", shown).stdout.split("\n")
+    if others := sorted(set(filter(None, owners)) - {str(settings.root)}):
+        raise UserError(
+            f"another checkout's containers are named {project}",
+            f"they belong to {others[0]}",
+            "set COMPOSE_PROJECT_NAME in .env to a name of this checkout's own, and other ports",
+        )
+    if containers.is_running(containers.find(settings).get("workspace")):
+        raise UserError(
+            "the environment runs in a dev container",
+            "the editor forwards its ports; starting it from outside would cut them off",
+            "use ./dev in the editor's terminal, or ./dev down first",
+        )
+
+
+def check_ports(settings: Settings) -> str:
+    """Say that the ports are free, or ours already.
+
+    :raises UserError: naming who has one.
+    """
+    found = containers.find(settings)
+    ours = {
+        int(binding["HostPort"])
+        for container in found.values()
+        for bindings in (container["NetworkSettings"]["Ports"] or {}).values()
+        for binding in bindings or ()
+    }
+    return machine.check_ports({name: port for name, port in settings.ports.items() if port not in ours})
+
+
+def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console: Console) -> None:
+    """Build the images whose inputs have changed, and pull what is not built here; both show their own progress."""
+    images = {name: rendered["services"][name]["image"] for name in (*BUILT, services.POSTGRES)}
+    shown = f'{{{{.RepoTags}}}} {{{{index .Config.Labels "{LABEL}"}}}}'
+    stale = [
+        name
+        for name, image in images.items()
+        if (found := docker(settings, "image", "inspect", "--format", shown, image, check=False)).returncode
+        or (name in BUILT and found.stdout.split()[-1] != inputs(settings))
+    ]
+    if not stale:
+        return
+    engine.check_disk()
+    for verb, names in (("pull", [services.POSTGRES]), ("build", list(BUILT))):
+        if wanted := [name for name in names if name in stale]:
+            console.print(f"{'Pulling' if verb == 'pull' else 'Building'} {', '.join(images[name] for name in wanted)}")
+            command = ["docker", *compose(settings, verb, *wanted)]
+            # Docker's own progress belongs with ours: standard output is for the outcome.
+            if subprocess.run(command, cwd=settings.root, env=environment(settings), stdout=2, check=False).returncode:
+                raise UserError(
+                    f"Docker could not {verb} {', '.join(wanted)}",
+                    "see the lines above; most often there is no network, a proxy is not set, or the disk is full",
+                    f"docker {' '.join(compose(settings, verb, *wanted))} shows it again",
+                )
+
+
+def start_services(settings: Settings, console: Console) -> bool:
+    """Let Compose start or renew what it must, and wait until all are healthy.
+
+    :return: whether any container is another one than before, or was started.
+    """
+    before = containers.find(settings)
+    restarts = {name: container["RestartCount"] for name, container in before.items()}
+    log = settings.run / "docker" / "up.log"
+    log.parent.mkdir(mode=0o700, exist_ok=True)
+    command = ["docker", *compose(settings, "up", "--detach", "--no-build")]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command,
+            cwd=settings.root,
+            env=environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,  # Ctrl-C is for us, who then end it
+        )
+    progress, deadline = Progress(console), time.monotonic() + PATIENCE
+    try:
+        with progress:
+            while True:
+                now = containers.observe(settings, memory=False)
+                progress.show(now)
+                status = process.poll()
+                if status == 0 and all(service.ready for service in now):
+                    return started(before) != started(containers.find(settings))
+                fail_early(settings, now, restarts, log, status)
+                if time.monotonic() > deadline:
+                    late = next(service for service in now if not service.ready)
+                    raise failure(settings, late, f"it is {late.health} after {PATIENCE} s")
+                time.sleep(POLL)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def started(found: dict[str, dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Give which container each service has, and since when."""
+    return {name: (container["Id"], container["State"]["StartedAt"]) for name, container in found.items()}
+
+
+def fail_early(
+    settings: Settings, now: Iterable[Service], restarts: dict[str, int], log: Path, status: int | None
+) -> None:
+    """Stop waiting as soon as Compose or a service has given up."""
+    for service in now:
+        if service.state == "failed" and status is not None:
+            raise failure(settings, service, "it failed")
+        if not service.ready and service.restarts - restarts.get(service.name, 0) >= GIVE_UP_AFTER:
+            raise failure(settings, service, "it ended again and again")
+    if status:
+        unhealthy = [service for service in now if service.health == "unhealthy"]
+        if unhealthy:
+            raise failure(settings, unhealthy[0], "it is unhealthy")
+        told = last_line(log.read_text(encoding="utf-8", errors="replace"))
+        raise UserError("Docker could not start the services", told or f"exit status {status}", f"see {log}")
+
+
+def failure(settings: Settings, service: Service, verdict: str) -> UserError:
+    """Tell why a service did not start, with the end of its own log."""
+    ended = "\n        ".join(lines(settings, service.name, 8) or ["it wrote no log"])
+    return UserError(
+        f"{service.name} did not start", f"{verdict}; its log ends\n        {ended}", f"./dev logs {service.name}"
+    )
+
+
+def lines(settings: Settings, service: str, count: int) -> list[str] | None:
+    """Give the last lines of a service's log; None where it has no container."""
+    with suppress(KeyError):
+        container = containers.find(settings)[service]["Id"]
+        told = docker(settings, "logs", "--timestamps", "--tail", str(count), container, check=False)
+        # Both streams, in the order in which they were written.
+        return [line.partition(" ")[2] for line in sorted((told.stdout + told.stderr).splitlines())][-count or None :]
+    return None
