@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from devkit import place
 from devkit.errors import UserError
-from devkit.settings import Connection, Settings
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
+
+    from devkit.place import Place
+    from devkit.settings import Connection
 
 #: The Snowflake connector alone retries a host that does not answer for five minutes.
 PATIENCE = 60
@@ -66,23 +68,24 @@ class Connections:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    place.add_mode(parser)
     parser.add_argument("words", nargs="*", metavar="[test] CONN_ID", help="which ones; all by default")
     parser.add_argument("--test", action="store_true", help="talk to them; exit 1 if one does not work")
 
 
 def run(args: argparse.Namespace) -> Connections:
     """Show the connections that were asked for."""
-    settings = Settings.load()
+    where = place.chosen(args)
     test = args.test or args.words[:1] == ["test"]
     wanted = args.words[1:] if args.words[:1] == ["test"] else args.words
-    known = {each.conn_id: each for each in settings.connections}
+    known = {each.conn_id: each for each in where.settings.connections}
     if unknown := [name for name in wanted if name not in known]:
         raise UserError(f"there is no connection {unknown[0]}", f"there are {', '.join(known)}", "./dev conn")
     chosen = [known[name] for name in wanted or known]
     if not test:
         return Connections(tuple(map(show, chosen)))
     with ThreadPoolExecutor(2) as pool:
-        return Connections(tuple(pool.map(lambda each: probe(settings, each), chosen)))
+        return Connections(tuple(pool.map(lambda each: probe(where, each), chosen)))
 
 
 def show(connection: Connection) -> Shown:
@@ -107,15 +110,15 @@ def destination(value: str) -> str:
     return str(extra.get("account") or extra.get("region_name") or "the vendor's own address")
 
 
-def probe(settings: Settings, connection: Connection) -> Shown:
-    """Talk to the other side through the hook that the DAGs use, in a process of its own."""
+def probe(where: Place, connection: Connection) -> Shown:
+    """Talk to the other side through the hook that the DAGs use, from where tasks run."""
     shown = show(connection)
-    command = [sys.executable, "-m", "devkit.conn_probe", connection.conn_id, connection.conn_type]
+    command = [*where.python(), "-m", "devkit.conn_probe", connection.conn_id, connection.conn_type]
     try:
         result = subprocess.run(
             command,
-            cwd=settings.root,
-            env=settings.environment,
+            cwd=where.settings.root,
+            env=where.settings.environment,
             capture_output=True,
             text=True,
             timeout=PATIENCE,

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from devkit import place
 from devkit.errors import UserError
-from devkit.settings import Settings
 
 if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
+
+    from devkit.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class Ran:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    place.add_mode(parser)
     parser.add_argument("dag", metavar="DAG", help="its id, as in the UI")
     parser.add_argument("date", nargs="?", type=_date, help="logical date, YYYY-MM-DD")
     parser.add_argument("--conf", type=_object, help='parameters as JSON, such as {"partition": "2025-11-21"}')
@@ -55,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Ran:
     """Find the DAG and run it; the live Airflow knows nothing of it."""
-    settings = Settings.load()
+    settings = place.chosen(args).settings
     require_standins(settings)
     os.environ.update(settings.environment)
     if not args.slack:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from devkit import place
 from devkit.chain.conditions import AssetKey, Event, Queue, Wake
 from devkit.chain.dags import DagFiles, read_dags
 from devkit.chain.graph import Graph
@@ -16,7 +17,6 @@ from devkit.chain.report import Chained
 from devkit.chain.waves import Followed, announce, follow
 from devkit.errors import UserError
 from devkit.run import require_standins
-from devkit.settings import Settings
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +27,7 @@ Pretended = list[tuple[AssetKey, dict[str, Any]]]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
+    place.add_mode(parser)
     parser.add_argument("dag", metavar="DAG", nargs="?", help="the first one, by its id")
     parser.add_argument("--file", type=Path, help="the DAG in this file instead")
     parser.add_argument("--date", type=_date, help="the first DAG's logical date, YYYY-MM-DD")
@@ -48,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Chained:
     """Read the DAG files, follow the chain for real or as a plan, draw it."""
-    settings = Settings.load()
+    settings = place.chosen(args).settings
     os.environ.update(settings.environment)
     if not args.slack:
         os.environ["AIRFLOW_ALERT_TO"] = "log"

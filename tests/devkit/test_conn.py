@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from devkit import conn
+from devkit.native import Native
 from devkit.settings import Connection
 
 if TYPE_CHECKING:
@@ -69,6 +70,6 @@ def test_a_connection_that_does_not_answer_is_told_without_its_secret(load: Call
     value = {"conn_type": "slack", "password": "sesame-open", "extra": {"base_url": "http://127.0.0.1:9/sesame-open/"}}
     settings = load(f"AIRFLOW_CONN_MINE='{json.dumps(value)}'\n")
     connection = next(each for each in settings.connections if each.conn_id == "mine")
-    shown = conn.probe(settings, connection)
+    shown = conn.probe(Native(settings), connection)
     assert shown.works is False
     assert "sesame-open" not in shown.answer
