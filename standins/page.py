@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import mimetypes
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from standins.slack_text import to_html
+from standins.html import HEADERS, asset, render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,20 +20,11 @@ if TYPE_CHECKING:
 
     from standins.s3 import S3
     from standins.sheets import SpreadsheetStore
-    from standins.slack import MessageLog
+    from standins.slack_log import MessageLog
 
-TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_PARQUET_ROWS = 50
-SHOWN_OBJECTS, SHOWN_ROWS, SHOWN_MESSAGES, SHOWN_CELL = 100, 5, 50, 80
+SHOWN_OBJECTS, SHOWN_ROWS, SHOWN_MESSAGES = 100, 5, 5
 TEXT_SUFFIXES = {".csv", ".json", ".jsonl", ".log", ".md", ".sql", ".txt", ".xml", ".yaml", ".yml"}
-HEADERS = {
-    # Nothing but the page's own two files may load or run, whatever an object's name or a message tries.
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 @dataclass(frozen=True)
@@ -57,21 +46,22 @@ class Page:
         """Give the paths that it serves."""
         return [
             Route("/", self._start),
-            Route("/page.css", lambda _request: FileResponse(TEMPLATES / "page.css", headers=HEADERS)),
-            Route("/page.js", lambda _request: FileResponse(TEMPLATES / "page.js", headers=HEADERS)),
+            asset("page.css"),
+            asset("page.js"),
+            asset("favicon.svg"),
             Route("/objects/{bucket}/{key:path}", self._object),
         ]
 
     def _start(self, _request: Request) -> Response:
         tables, failure = self._tables()
-        messages = self.messages.all()
-        html = _TEMPLATES.get_template("page.html").render(
+        html = render(
+            "page.html",
             buckets=self.s3.buckets(),
             tables=tables,
             failure=failure,
             spreadsheets=[found for each in self.sheets.ids() if (found := self.sheets.get(each))],
-            messages=messages[: -SHOWN_MESSAGES - 1 : -1],
-            message_count=len(messages),
+            messages=self.messages.since(0)[: -SHOWN_MESSAGES - 1 : -1],
+            message_count=self.messages.count,
             shown_objects=SHOWN_OBJECTS,
             shown_rows=SHOWN_ROWS,
         )
@@ -109,46 +99,9 @@ def _parquet(bucket: str, key: str, path: Path) -> Response:
         batch = next(file.iter_batches(SHOWN_PARQUET_ROWS), None)
         rows = list(zip(*(column.to_pylist() for column in batch.columns), strict=True)) if batch else []
         columns, row_count = file.schema_arrow.names, file.metadata.num_rows
-    html = _TEMPLATES.get_template("parquet.html").render(
-        bucket=bucket, key=key, columns=columns, rows=rows, row_count=row_count
-    )
+    html = render("parquet.html", bucket=bucket, key=key, columns=columns, rows=rows, row_count=row_count)
     return HTMLResponse(html, headers=HEADERS)
 
 
 def _marts_first(table: Any) -> tuple[bool, str, str, str]:
     return table.schema != "MARTS", table.database, table.schema, table.name
-
-
-def _size(count: int) -> str:
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:  # noqa: PLR2004  # as a KiB has it
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GiB"
-
-
-def _moment(when: dt.datetime | float | str) -> str:
-    moment = when if isinstance(when, dt.datetime) else dt.datetime.fromtimestamp(float(when), dt.UTC)
-    return f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def _cell(value: object) -> str:
-    text = str(value).replace("\n", "⏎")
-    return text if len(text) <= SHOWN_CELL else text[: SHOWN_CELL - 1] + "…"
-
-
-def _link(url: object) -> str | None:
-    """Give a URL that is safe to link to, and nothing for `javascript:` and its like."""
-    return str(url) if str(url).lower().startswith(("http://", "https://")) else None
-
-
-_TEMPLATES = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-_TEMPLATES.filters |= {
-    "size": _size,
-    "moment": _moment,
-    "cell": _cell,
-    "link": _link,
-    "mrkdwn": to_html,
-    "count": "{:,}".format,
-}

@@ -132,24 +132,28 @@ class _Standins:
 
     def _start_web(self, s3: Any, hosts: Any, faults: Any) -> None:
         from standins.google import TokenEndpoint  # noqa: PLC0415  # as in start()
+        from standins.inbox import Inbox  # noqa: PLC0415  # as in start()
         from standins.page import Page  # noqa: PLC0415  # as in start()
         from standins.sheets import Sheets, SpreadsheetStore  # noqa: PLC0415  # as in start()
-        from standins.slack import MessageLog, Slack  # noqa: PLC0415  # as in start()
+        from standins.slack import Slack  # noqa: PLC0415  # as in start()
+        from standins.slack_log import MessageLog  # noqa: PLC0415  # as in start()
         from standins.web import Guard, create_app, service_of_page  # noqa: PLC0415  # as in start()
 
         data = self.options.data
         token, slack = TokenEndpoint(self.options.keys), Slack(MessageLog(data / "slack" / "messages.jsonl"))
         store = SpreadsheetStore(data / "sheets")
         snowflake, tables = self._snowflake()
-        page = Page(s3, store, slack.log, tables)
+        page, inbox = Page(s3, store, slack.log, tables), Inbox(slack.log)
         app = create_app(
             token=token,
             sheets=Sheets(store, token),
             slack=slack,
             page=page,
+            inbox=inbox,
             faults=faults,
             health=self._health,
         )
+        self._endings.append(slack.log.close)
         self._serve("page", Guard(app, hosts, faults, service_of_page), self._page_socket)
         if snowflake:
             tls = {"ssl_certfile": self.options.keys / "server.pem", "ssl_keyfile": self.options.keys / "server.key"}

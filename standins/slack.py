@@ -1,15 +1,10 @@
-"""Slack's Web API: `chat.postMessage`, `auth.test` and `api.test`, with its errors and its rate limit.
-
-Messages are kept as JSON lines, the oldest first.
-"""
+"""Slack's Web API: `chat.postMessage`, `auth.test` and `api.test`, with its errors and its rate limit."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import logging
-import os
 import re
 import threading
 import time
@@ -24,10 +19,11 @@ from standins import slack_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from standins.slack_log import MessageLog
 
 log = logging.getLogger(__name__)
 
@@ -54,37 +50,6 @@ class SlackError(Exception):
         self.error = error
         self.messages = messages or []
         self.details = details
-
-
-class MessageLog:
-    """The messages received.
-
-    :param path: a file of JSON lines.
-    """
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
-        self._lock = threading.Lock()
-        if path.exists():  # a kill in the middle of a write left half a line
-            content = path.read_bytes()
-            if not content.endswith(b"\n"):
-                path.write_bytes(content[: content.rfind(b"\n") + 1])
-
-    def append(self, message: dict[str, Any]) -> None:
-        """Keep a message; it is in the file when this returns."""
-        with self._lock, self._path.open("ab", buffering=0) as file:
-            end = file.tell()
-            line = json.dumps(message).encode() + b"\n"
-            if file.write(line) != len(line):  # the disk is full; half a line would spoil the next one
-                file.truncate(end)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def all(self) -> list[dict[str, Any]]:
-        """Give every message."""
-        with self._lock:
-            lines = self._path.read_text().splitlines() if self._path.exists() else []
-        return [json.loads(line) for line in lines]
 
 
 class RateLimit:

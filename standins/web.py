@@ -1,4 +1,4 @@
-"""The one HTTP application on the stand-ins' port: start page, health, faults, Google and Slack."""
+"""The one HTTP application on the stand-ins' port: start page, inbox, health, faults, Google and Slack."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from standins.faults import Fault, Faults
     from standins.google import TokenEndpoint
     from standins.http_guard import KnownHosts
+    from standins.inbox import Inbox
     from standins.page import Page
     from standins.sheets import Sheets
     from standins.slack import Slack
@@ -41,6 +42,7 @@ def create_app(
     sheets: Sheets,
     slack: Slack,
     page: Page,
+    inbox: Inbox,
     faults: Faults,
     health: Callable[[], dict[str, Any]],
 ) -> Starlette:
@@ -66,9 +68,6 @@ def create_app(
                 return PlainTextResponse(f"{error}\n", status_code=400)
         return JSONResponse(faults.listed())
 
-    async def messages(_request: Request) -> Response:
-        return JSONResponse(slack.log.all())
-
     async def unsupported(request: Request) -> Response:
         what = f"The stand-in does not support {request.method} {request.url.path}"
         return SheetsError(501, "UNIMPLEMENTED", what).response("Unknown")
@@ -76,9 +75,9 @@ def create_app(
     return Starlette(
         routes=[
             *page.routes(),
+            *inbox.routes(),
             Route("/healthz", healthz),
             Route("/control/faults", control, methods=["GET", "POST", "DELETE"]),
-            Route("/slack/messages", messages),
             Route("/token", token.exchange, methods=["POST"]),
             *sheets.routes(),
             Route("/v4/{rest:path}", unsupported, methods=["GET", "POST", "PUT", "DELETE"]),

@@ -40,7 +40,8 @@ def test_it_shows_objects_sheets_and_messages(page: httpx.Client, slack: WebClie
     assert "experience" in html
     assert "Task failed: shown" in html
     assert "<b>bold</b> <code>code</code>" in html
-    assert '<a href="http://log.example/?a=1&amp;b=2" rel="noreferrer">log</a>' in html
+    assert '<a href="http://log.example/?a=1&amp;b=2" target="_blank" rel="noreferrer noopener">log</a>' in html
+    assert 'href="/slack"' in html
 
 
 # The connector changes contexts of pyOpenSSL that are in use.
@@ -89,11 +90,12 @@ def test_whatever_comes_from_outside_is_escaped(
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
 
 
-def test_the_page_loads_nothing_but_its_own_two_files(page: httpx.Client) -> None:
+def test_the_page_loads_nothing_but_its_own_files(page: httpx.Client) -> None:
     html = page.get("/").text
     assert [part.split('"')[0] for part in html.split(' src="')[1:]] == ["/page.js"]
-    assert page.get("/page.js").headers["Content-Type"].startswith("text/javascript")
-    assert page.get("/page.css").headers["Content-Type"].startswith("text/css")
+    for name, kind in (("page.js", "text/javascript"), ("page.css", "text/css"), ("slack.css", "text/css")):
+        assert f'"/{name}"' in html
+        assert page.get(f"/{name}").headers["Content-Type"].startswith(kind)
 
 
 @pytest.mark.parametrize(
