@@ -13,6 +13,8 @@ import os
 import sys
 from typing import Any
 
+from common.airflow_3_0_6.reads import distrust_young_bytecode
+
 #: component -> the module that imports nearly all that it will need.
 STARTS_WITH = {
     "api-server": "airflow.api_fastapi.main",
@@ -34,6 +36,11 @@ def main() -> None:
         module = import_without_garbage_collection(STARTS_WITH[component])
         if component in SERVES:
             serve_on_demand(getattr(module, SERVES[component]))
+    distrust_young_bytecode()
+    if component == "dag-processor":
+        from common.airflow_3_0_6 import reload
+
+        reload.install()
     # A child's garbage collector leaves alone what its parent had loaded: touching an object's header copies its page.
     os.register_at_fork(after_in_child=gc.freeze)
     from airflow.__main__ import main as airflow

@@ -1,0 +1,291 @@
+"""A saved file is parsed at once, with every DAG file that reads it.
+
+Leans on the innards of Airflow 3.0.6. It stands in for `airflow.dag_processing.manager.DagFileProcessorManager`, which
+looks at each DAG file's age once a second, at the list of files every `refresh_interval`, and never at what DAG files
+import or read: those it parses again and again, all of them. Here a thread watches the folders, each parse tells what
+it read, and a change puts exactly the files that it concerns at the front of the queue and wakes the loop. With that,
+parsing everything all the time is not needed, and the intervals grow. Where watching fails, the stock ones hold.
+
+What it leans on: the loop of `_run_parsing_loop` calling the methods below in their order; `_file_queue`,
+`_processors`, `_file_stats`; `DagFileProcessorProcess.start(target=...)`; sockets in `selector` as (handler, on_close).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import socket
+import tempfile
+import time
+from contextlib import suppress
+from typing import IO, Any
+
+from airflow.dag_processing import manager as stock
+from airflow.dag_processing import processor as stock_processor
+
+from common.airflow_3_0_6 import reads
+from common.airflow_3_0_6.watcher import Changes, Watcher
+
+#: Seconds after which a file is parsed again without an edit; what it asks of the outside cannot be watched.
+UNCHANGED, UNCHANGED_ASKING_OUTSIDE = 600, 60
+#: Seconds between two listings of all files without an edit.
+LISTING = 60
+#: Parses at a time after an edit (`[dag_processor] parsing_processes` is for the others).
+HURRIED = min(os.cpu_count() or 1, 4)
+#: Between a parse's last word and its end; seconds.
+LAST_MOMENT = 0.005
+
+log = logging.getLogger(__name__)
+
+
+class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airflow is not typed for others
+    """Stock's manager of parses, with ears."""
+
+    _parallelism: int
+    _file_process_interval: float
+    bundle_refresh_check_interval: int
+    _watcher: Watcher | None = None
+
+    def _run_parsing_loop(self) -> None:
+        self._reads: dict[Any, reads.Reads] = {}
+        self._to_parse: set[Any] = set()
+        self._known_files: dict[str, set[Any]] = {}
+        self._real_paths: dict[Any, str] = {}
+        self._failed: set[Any] = set()
+        self._rung = False
+        self._configured: tuple[int, float] = (self._parallelism, self._file_process_interval)
+        try:
+            warm_up()
+            self._watch()
+        except Exception:
+            log.exception("Edits are noticed at Airflow's own intervals only")
+            self._watcher = None
+        try:
+            super()._run_parsing_loop()
+        finally:
+            if self._watcher is not None:
+                self._watcher.stop()
+
+    def _watch(self) -> None:
+        roots = [str(bundle.path) for bundle in self._dag_bundles] + [str(reads.PROJECT / "common")]
+        ear, self._mouth = socket.socketpair()
+        for end in (ear, self._mouth):
+            end.setblocking(False)
+        self.selector.register(ear, 1, (self._hear, lambda _: None))
+        RecordedProcess.roots = tuple(dict.fromkeys(map(os.path.realpath, roots)))
+        watcher = Watcher(RecordedProcess.roots, self._ring, tell)
+        watcher.start()
+        self._watcher = watcher
+        if not any(bundle.supports_versioning for bundle in self._dag_bundles):
+            self.bundle_refresh_check_interval = max(LISTING, self.bundle_refresh_check_interval)
+
+    def _ring(self) -> None:
+        """Wake the loop; called in the watcher's thread."""
+        with suppress(BlockingIOError):  # it has not come to hear the others yet
+            self._mouth.send(b"!")
+
+    def _hear(self, ear: socket.socket) -> bool:
+        """Take what the watcher's thread sent."""
+        ear.recv(4096)
+        self._rung = True
+        return True
+
+    @property
+    def _watching(self) -> bool:
+        return self._watcher is not None and self._watcher.alive
+
+    # What follows is called by the stock loop, in this order.
+
+    def _queue_requested_files_for_parsing(self) -> None:
+        super()._queue_requested_files_for_parsing()
+        if self._watcher is not None and (changes := self._watcher.take()):
+            self._to_parse |= self._concerned(changes)
+            self._force_refresh_bundles |= {
+                bundle.name for bundle in self._dag_bundles if self._relist(bundle, changes)
+            }
+
+    def _concerned(self, changes: Changes) -> set[Any]:
+        """Give the known DAG files whose parse read what has changed."""
+        concerned = {file for file, path in self._real_paths.items() if path in changes.saved}
+        concerned |= {file for file, read in self._reads.items() if not read.paths.isdisjoint(changes.saved)}
+        # What a broken file misses may be there now, in any place.
+        return concerned | self._failed
+
+    def _relist(self, bundle: Any, changes: Changes) -> bool:
+        """Whether a change may make another list of DAG files: also a file's first or last DAG does."""
+        root = os.path.realpath(bundle.path) + os.sep
+        return any(path.startswith(root) for path in changes.saved)
+
+    def _refresh_dag_bundles(self, known_files: dict[str, set[Any]]) -> None:
+        super()._refresh_dag_bundles(known_files)
+        if known_files != self._known_files:
+            self._known_files = {name: set(files) for name, files in known_files.items()}
+            files = set().union(*self._known_files.values())
+            self._real_paths = {file: os.path.realpath(file.absolute_path) for file in files}
+            self._reads = {file: read for file, read in self._reads.items() if file in files}
+            self._failed &= files
+
+    def processed_recently(self, now: Any, file: Any) -> bool:
+        """Whether a file that was not edited may wait."""
+        interval = self._configured[1]
+        if self._watching and file in self._reads:
+            interval = max(interval, UNCHANGED_ASKING_OUTSIDE if self._reads[file].outside else UNCHANGED)
+        self._file_process_interval = interval
+        return bool(super().processed_recently(now, file))
+
+    def _start_new_processes(self) -> None:
+        """Start the edited files first; one that is being parsed follows when that has ended."""
+        ready = [file for file in self._to_parse if file in self._real_paths and file not in self._processors]
+        self._to_parse = {file for file in self._to_parse if file in self._processors}
+        for file in sorted(ready, key=self._age):
+            if file in self._file_queue:
+                self._file_queue.remove(file)
+            self._file_queue.appendleft(file)
+        self._parallelism = max(self._configured[0], HURRIED if ready or self._to_parse else 0)
+        super()._start_new_processes()
+
+    def _age(self, file: Any) -> float:
+        try:
+            return file.absolute_path.stat().st_mtime  # type: ignore[no-any-return] # a Path
+        except OSError:
+            return 0
+
+    def _service_processor_sockets(self, timeout: float | None = 1.0) -> None:
+        """Sleep until a parse has ended, an edit is told, or the time is over.
+
+        Stock comes back for every line that a parse logs, with five queries each time; and it sleeps to the end of
+        its second where a process ends a moment after its last word.
+        """
+        deadline = time.monotonic() + (timeout or 0)
+        self._rung = False
+        while True:
+            left = deadline - time.monotonic()
+            silent = [process for process in self._processors.values() if not process._open_sockets]  # noqa: SLF001
+            super()._service_processor_sockets(max(0, min(left, LAST_MOMENT) if silent else left))
+            ended = any(process.is_ready for process in self._processors.values())
+            if ended or self._rung or not self._processors or time.monotonic() >= deadline:
+                return
+
+    def _collect_results(self) -> None:
+        before = dict(self._processors)
+        super()._collect_results()
+        for file in before.keys() - self._processors.keys():
+            if before[file].parsing_result is not None:  # a process that ran callbacks, or was killed, has none
+                self._learn(file, before[file])
+
+    def _learn(self, file: Any, process: Any) -> None:
+        """Note what a parse read and whether it failed, and forget the DAGs that it did not find any more."""
+        result = process.parsing_result
+        path = str(file.absolute_path)
+        if read := reads.Reads.load(process.record):
+            self._reads[file] = read
+            if self._watcher is not None:
+                self._watcher.look_also_at(set().union(*(read.paths for read in self._reads.values())))
+        if result.import_errors:
+            self._failed.add(file)
+        else:
+            self._failed.discard(file)
+            forget_what_is_gone(
+                file.bundle_name, str(file.rel_path), path, {dag.dag_id for dag in result.serialized_dags}
+            )
+
+
+class RecordedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[misc] # as above
+    """A parse that tells what it reads."""
+
+    record: IO[bytes]
+    #: Folders of the project's own code.
+    roots: tuple[str, ...] = ()
+
+    @classmethod
+    def start(cls, **arguments: Any) -> RecordedProcess:
+        """Fork it; it writes its record into a file that has no name."""
+        record = tempfile.TemporaryFile()  # noqa: SIM115 closed with the process
+        target = functools.partial(parse_and_record, record, cls.roots)
+        process: RecordedProcess = super().start(target=target, **arguments)
+        process.record = record
+        return process
+
+
+def parse_and_record(record: IO[bytes], roots: tuple[str, ...]) -> None:
+    """Parse as stock does, in the child process."""
+    recorder = reads.Recorder().start()
+    reads.forget_own_modules(roots)
+    note_questions(recorder)
+    try:
+        stock_processor._parse_file_entrypoint()  # noqa: SLF001 what stock passes as the target
+    finally:
+        recorder.result().dump(record)
+
+
+def note_questions(recorder: reads.Recorder) -> None:
+    """Note that a DAG file asks for a variable or a connection: no file event tells that those change."""
+    from airflow.sdk.execution_time.comms import CommsDecoder
+
+    send = CommsDecoder.send
+
+    def noted(self: Any, message: Any) -> Any:
+        recorder.outside |= not isinstance(message, stock_processor.DagFileParsingResult)
+        return send(self, message)
+
+    CommsDecoder.send = noted
+
+
+def forget_what_is_gone(bundle: str, relative: str, path: str, found: set[str]) -> None:
+    """Take DAGs that a file does not define any more off the list, and errors that it does not have any more.
+
+    Stock leaves the former for most of a minute, and the latter for ever where a file has no DAG left.
+    """
+    from airflow.models.dag import DagModel
+    from airflow.models.errors import ParseImportError
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, update
+
+    with create_session() as session:
+        gone = (DagModel.bundle_name == bundle, DagModel.relative_fileloc == relative, ~DagModel.is_stale)
+        session.execute(
+            update(DagModel)
+            .where(*gone, DagModel.dag_id.not_in(found))
+            .values(is_stale=True)
+            .execution_options(synchronize_session=False)
+        )
+        mended = (ParseImportError.bundle_name == bundle, ParseImportError.filename == path)
+        session.execute(delete(ParseImportError).where(*mended).execution_options(synchronize_session=False))
+
+
+def warm_up() -> None:
+    """Load what each parse would load by itself, which is half of the time that it takes."""
+    from airflow.sdk import DAG, task
+    from airflow.serialization.serialized_objects import SerializedDAG
+
+    @task
+    def nothing() -> None:
+        pass
+
+    with DAG("warm_up", schedule=None) as dag:
+        nothing()
+    SerializedDAG.to_dict(dag)
+
+
+def tell(mode: str, reason: str) -> None:
+    """Write into Airflow's database how edits are noticed, for `./dev status`."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    try:
+        with create_session() as session:
+            session.execute(
+                text("CREATE TABLE IF NOT EXISTS workbench_watcher (mode varchar(20), reason varchar(500))")
+            )
+            session.execute(text("DELETE FROM workbench_watcher"))
+            row = {"mode": mode, "reason": reason[:500]}
+            session.execute(text("INSERT INTO workbench_watcher VALUES (:mode, :reason)"), row)
+    except Exception:
+        log.warning("./dev status will not know how edits are noticed", exc_info=True)
+
+
+def install() -> None:
+    """Put both in stock's places, before the command is loaded that takes them from there."""
+    stock.DagFileProcessorManager = WatchingManager
+    stock.DagFileProcessorProcess = RecordedProcess
