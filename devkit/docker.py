@@ -175,12 +175,16 @@ class Docker:
             yield from self._unreadable()
 
     def fetch_keys(self) -> None:
-        """Copy out what is needed outside: the login's password, and the Google key of the stand-ins."""
+        """Copy out what is needed outside: the login's password, and the Google key of the stand-ins.
+
+        What runs outside has a database of its own, and so Airflow's keys of its own.
+        """
         folder = self.settings.keys
         folder.mkdir(mode=keys.PRIVATE_FOLDER, parents=True, exist_ok=True)
         for name in FETCHED:
             text = docker(self.settings, "exec", self._id("api-server"), "cat", str(ROOT / "keys" / name)).stdout
             keys.write_private(folder / name, text)
+        keys.make_keys(self.settings)
         keys.make_standins_keys(self.settings)  # with the address that they have out here
 
     def _owner(self) -> str:
