@@ -88,7 +88,7 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     for file in (settings.root / ".env", settings.root / "secrets/google_service_account.json"):
         if file.is_file():
             yield _private(file, settings.root)
-    if settings.keys.is_dir():
+    if settings.keys.is_dir() and settings.keys.is_relative_to(settings.root):  # the dev container's are Airflow's
         yield _private(settings.keys, settings.root)
     if tracked := _tracked(settings.root):
         found = f"{', '.join(tracked)} is in git"

@@ -140,6 +140,10 @@ def make(settings: Settings, mode: str) -> Place:
         from devkit.docker import Docker  # noqa: PLC0415
 
         return Docker(settings)
+    if mode == WORKSPACE:
+        from devkit.workspace import Workspace  # noqa: PLC0415
+
+        return Workspace(settings)
     from devkit.native import Native  # noqa: PLC0415
 
     return Native(settings)

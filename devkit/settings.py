@@ -14,6 +14,7 @@ import shlex
 import string
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dotenv.parser import parse_stream
@@ -23,7 +24,6 @@ from devkit.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 HOST = "127.0.0.1"
 #: Where an environment may run; in the dev container it runs around whoever asks.
@@ -128,6 +128,8 @@ class Settings:
     @property
     def keys(self) -> Path:
         """Machine-made keys, for this user only; of an environment in Docker, those that its user needs outside."""
+        if self.mode == WORKSPACE:
+            return Path(self.inherited["KEYS_DIR"])
         return self.run / ("docker/keys" if self.mode == DOCKER else "keys")
 
     @property
@@ -163,8 +165,8 @@ class Settings:
 
     @property
     def port(self) -> int:
-        """The UI's port."""
-        return self.ports["AIRFLOW_PORT"]
+        """The UI's port; AIRFLOW_PORT is the host's, where the workspace is a container beside Airflow's."""
+        return PORTS["AIRFLOW_PORT"] if self.mode == WORKSPACE else self.ports["AIRFLOW_PORT"]
 
     @property
     def ui_url(self) -> str:
@@ -200,7 +202,7 @@ class Settings:
     def standins(self) -> dict[str, str]:
         """What `compose/standins.env` sets: the connections to the stand-ins and the pipeline's names."""
         values = {
-            "STANDINS_HOST": HOST,
+            "STANDINS_HOST": self.inherited["STANDINS_HOST"] if self.mode == WORKSPACE else HOST,
             "KEYS_DIR": str(self.keys),
             **{name: str(port) for name, port in self.ports.items()},
         }
@@ -216,7 +218,9 @@ class Settings:
 
     @cached_property
     def place(self) -> dict[str, str]:
-        """What this place decides."""
+        """What this place decides; in the workspace, Compose has done so already."""
+        if self.mode == WORKSPACE:
+            return {"PYTHONPATH": str(self.root)}
         ports = {name: str(port) for name, port in self.ports.items()}
         return {
             **ports,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import uuid
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A terminal in the dev container, or of `./dev shell`, has a running Airflow's settings: its database, for one.
+_SETTINGS = re.compile(r"(AIRFLOW|AWS|STANDINS|TELECOMS)_|WORKBENCH_(IMAGE|MODE|SHELL)$")
+for _name in filter(_SETTINGS.match, tuple(os.environ)):
+    del os.environ[_name]
 
 # Airflow reads its home when it is first imported, which is while tests are collected.
 _HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")

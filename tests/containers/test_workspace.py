@@ -1,85 +1,124 @@
-"""The workspace that an editor attaches to, beside an environment that already runs."""
+"""What the dev container's files promise, read from what Compose makes of them; nothing runs."""
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
-from typing import TYPE_CHECKING
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.containers.editor import FILES
+from tests.containers.stack import Stack, copy_checkout
 
-    from tests.containers.stack import Stack
+if TYPE_CHECKING:
+    from pathlib import Path
 
 GIB = 1 << 30
-FILES = ("--file=compose.yaml", "--file=.devcontainer/workspace.yaml")
-DEVELOPER = 1000
+AIRFLOW = ("api-server", "scheduler", "triggerer", "dag-processor")
+CODESPACE = {"CODESPACE_NAME": "fluffy-waffle-7", "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "app.github.example"}
+ADDRESS = "https://fluffy-waffle-7-8080.app.github.example/"
 
 
-@pytest.fixture(scope="module")
-def workspace(stack: Stack) -> Callable[..., str]:
-    """Run a command in the workspace as its user."""
-    if os.geteuid() == 0:  # elsewhere the checkout is its user's anyway
-        for folder, _, files in os.walk(stack.checkout):
-            for name in (".", *files):
-                os.chown(os.path.join(folder, name), DEVELOPER, DEVELOPER)  # noqa: PTH118 os.walk gives strings
-        for name in (".venv", ".venv-standins"):  # what initializeCommand does
-            (stack.checkout / name).mkdir(exist_ok=True)
-            os.chown(stack.checkout / name, DEVELOPER, DEVELOPER)
-    stack.compose(*FILES, "up", "--detach", "--wait", "--build")
-    return lambda *command: stack.compose(*FILES, "exec", "-T", "workspace", *command)
+@pytest.fixture
+def clone(checkout: Stack, tmp_path: Path) -> Stack:
+    """A checkout of its own that nobody has opened yet."""
+    return replace(checkout, checkout=copy_checkout(tmp_path / "checkout"))
 
 
-def test_the_editors_file_names_what_is_there(checkout: Stack) -> None:
-    text = (checkout.checkout / ".devcontainer/devcontainer.json").read_text(encoding="utf-8")
+def initialize(clone: Stack, **variables: str) -> None:
+    """Run the first lifecycle command, on the host."""
+    environment = {**clone.environment, "HOME": str(clone.checkout.parent), **variables}
+    subprocess.run([".devcontainer/initialize"], cwd=clone.checkout, env=environment, check=True)
+
+
+def services(clone: Stack) -> dict[str, dict[str, Any]]:
+    """Give each service as Compose renders it for the editor."""
+    found: dict[str, dict[str, Any]] = json.loads(clone.compose(*FILES, "config", "--format", "json"))["services"]
+    return found
+
+
+def test_the_editors_file_names_what_is_there(clone: Stack) -> None:
+    text = (clone.checkout / ".devcontainer/devcontainer.json").read_text(encoding="utf-8")
     settings = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
     for file in settings["dockerComposeFile"]:
-        assert (checkout.checkout / ".devcontainer" / file).is_file()
+        assert (clone.checkout / ".devcontainer" / file).is_file()
     assert all(settings["portsAttributes"][str(port)]["label"] for port in settings["forwardPorts"])
-    for command in ("postCreateCommand", "postAttachCommand"):
-        assert os.access(checkout.checkout / settings[command], os.X_OK), command
+    assert all(secret["description"] for secret in settings["secrets"].values())
+    commands = [value for name, value in settings.items() if name.endswith("Command")]
+    assert commands
+    for command in commands:
+        assert os.access(clone.checkout / command, os.X_OK), command
 
 
-def test_the_workspace_fits_beside_the_rest_and_publishes_nothing(checkout: Stack) -> None:
-    services = json.loads(checkout.compose(*FILES, "config", "--format", "json"))["services"]
-    assert sum(int(service["mem_limit"]) for service in services.values()) <= 8 * GIB
-    assert [name for name, service in services.items() if service.get("ports")] == []
-    assert services["workspace"]["cap_drop"] == ["ALL"]
+def test_the_workspace_fits_beside_the_rest_and_publishes_nothing(clone: Stack) -> None:
+    initialize(clone)
+    found = services(clone)
+    assert sum(int(service["mem_limit"]) for service in found.values()) <= 8 * GIB
+    assert [name for name, service in found.items() if service.get("ports")] == []
+    assert found["workspace"]["cap_drop"] == ["ALL"]
 
 
-def test_ui_and_standins_are_on_the_workspaces_own_loopback(stack: Stack, workspace: Callable[..., str]) -> None:
-    """Which is all that a Codespace forwards."""
-    health = json.loads(workspace("curl", "-sf", "http://localhost:8080/api/v2/monitor/health"))
-    assert health["metadatabase"]["status"] == "healthy"
-    standins = f"http://localhost:{stack.environment['STANDINS_PORT']}/healthz"
-    assert json.loads(workspace("curl", "-sf", standins))["ok"]
+def test_a_codespace_forwards_the_workspaces_own_ports_where_the_servers_listen(clone: Stack) -> None:
+    """A port of another service would not be reachable: Codespaces ignores `service:port`."""
+    initialize(clone)
+    found = services(clone)
+    assert {found[name]["network_mode"] for name in ("api-server", "standins")} == {"service:workspace"}
+    assert set(found["workspace"]["networks"]["default"]["aliases"]) == {"api-server", "standins"}
 
 
-def test_the_front_door_uses_the_images_environment(workspace: Callable[..., str]) -> None:
-    assert "usage: ./dev" in workspace("./dev", "--help")
-    program = "import sys, airflow, debugpy; print(sys.prefix)"
-    assert workspace(".venv/bin/python", "-c", program).split() == ["/workspaces/airflow-workbench/.venv"]
-    assert "3.11" in workspace(".venv-standins/bin/python", "-c", "import fakesnow, sys; print(sys.version)")
+def test_outside_of_a_codespace_links_lead_to_the_forwarded_port(clone: Stack) -> None:
+    initialize(clone)
+    addresses = {service: services(clone)[service]["environment"]["AIRFLOW__API__BASE_URL"] for service in AIRFLOW}
+    assert set(addresses.values()) == {"http://localhost:8080/"}
 
 
-def test_files_made_inside_belong_to_the_user_outside(stack: Stack, workspace: Callable[..., str]) -> None:
-    workspace("sh", "-c", "echo made inside > dags/made_inside.txt")
-    made = stack.checkout / "dags/made_inside.txt"
-    assert made.read_text(encoding="utf-8") == "made inside\n"
-    assert made.stat().st_uid == (stack.checkout / "dags").stat().st_uid
+def test_in_a_codespace_links_lead_to_its_address_and_tasks_call_the_api_server_directly(clone: Stack) -> None:
+    initialize(clone, **CODESPACE)
+    for name in (*AIRFLOW, "workspace"):
+        environment = services(clone)[name]["environment"]
+        assert environment["AIRFLOW__API__BASE_URL"] == ADDRESS, name
+        assert environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://api-server:8080/execution/", name
 
 
-def test_hooks_are_installed_by_a_path_that_both_sides_have(stack: Stack, workspace: Callable[..., str]) -> None:
-    workspace("git", "init", "--quiet")
-    workspace(".devcontainer/post-create")
-    workspace(".devcontainer/post-create")
-    hook = (stack.checkout / ".git/hooks/pre-commit").read_text(encoding="utf-8")
-    assert "INSTALL_PYTHON=.venv/bin/python\n" in hook
+def test_an_address_of_the_users_own_wins(clone: Stack) -> None:
+    initialize(clone, **CODESPACE)
+    (clone.checkout / ".env").write_text("AIRFLOW_BASE_URL=https://airflow.example.org/\n", encoding="utf-8")
+    assert services(clone)["scheduler"]["environment"]["AIRFLOW__API__BASE_URL"] == "https://airflow.example.org/"
 
 
-def test_keys_are_the_users_to_read_and_nobodys_to_change(workspace: Callable[..., str]) -> None:
-    assert workspace("cat", "/opt/airflow/keys/admin_password")
-    assert workspace("sh", "-c", "touch /opt/airflow/keys/x 2>/dev/null || echo refused") == "refused\n"
+def test_what_only_the_codespaces_agent_knows_reaches_airflow(clone: Stack) -> None:
+    """Names, addresses and secrets, each to the letter."""
+    # pragma: allowlist nextline secret
+    slack = """{"conn_type":"slack","password":"xoxb-$HOME `it's` #1 \\"q\\""}"""
+    secrets = {**CODESPACE, "AIRFLOW_CONN_SLACK_API_DEFAULT": slack, "GITHUB_TOKEN": "not for Airflow"}
+    shared = clone.checkout.parent / ".codespaces/shared"
+    shared.mkdir(parents=True)
+    lines = [f"{name}={base64.b64encode(value.encode()).decode()}\n" for name, value in secrets.items()]
+    (shared / ".env-secrets").write_text("".join(lines), encoding="utf-8")
+    initialize(clone)
+    environment = services(clone)["scheduler"]["environment"]
+    assert environment["AIRFLOW__API__BASE_URL"] == ADDRESS
+    assert environment["AIRFLOW_CONN_SLACK_API_DEFAULT"].replace("$$", "$") == slack
+    assert "GITHUB_TOKEN" not in environment
+    assert "standins" in environment["AIRFLOW_CONN_AWS_DEFAULT"]
+
+
+def test_secrets_in_the_environment_reach_airflow_and_no_file(clone: Stack) -> None:
+    shell = {"AWS_ACCESS_KEY_ID": "from-the-shell"}  # pragma: allowlist secret
+    initialize(clone, **shell)
+    rendered = services(replace(clone, environment={**clone.environment, **shell}))
+    assert rendered["scheduler"]["environment"]["AWS_ACCESS_KEY_ID"] == "from-the-shell"
+    assert "from-the-shell" not in (clone.checkout / ".devcontainer/place.env").read_text(encoding="utf-8")
+
+
+def test_what_is_made_for_compose_is_for_its_user_alone_and_never_committed(clone: Stack) -> None:
+    initialize(clone)
+    assert (clone.checkout / ".devcontainer/place.env").stat().st_mode & 0o077 == 0
+    subprocess.run(["git", "init", "--quiet"], cwd=clone.checkout, check=True)
+    ignored = ["git", "check-ignore", ".devcontainer/place.env", ".devcontainer/place.env.new"]
+    assert len(subprocess.check_output(ignored, cwd=clone.checkout, text=True).splitlines()) == 2
