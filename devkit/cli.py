@@ -31,6 +31,7 @@ COMMANDS: dict[str, str] = {
     "check": "lint, types and hooks on all files",
     "doctor": "look at everything a start needs and change nothing",
     "conn": "list and test the connections, redacted",
+    "alert": "send a sample of each kind of failure alert to Slack",
     "lock": "resolve requirements/*.in into the locks",
 }
 
@@ -78,7 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Declare all commands, but import only the one among `words`."""
-    parser = argparse.ArgumentParser(prog="./dev", description="Apache Airflow 3 on one laptop: run, edit, debug.")
+    about = "Apache Airflow 3 on one laptop: run, edit, debug."
+    parser = argparse.ArgumentParser(prog="./dev", description=about, add_help=False)
+    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)  # three lines of a screen that is full
     parser.set_defaults(run=None, json=False)
     commands = parser.add_subparsers(metavar="command", required=True)
     for name, summary in COMMANDS.items():

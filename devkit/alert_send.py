@@ -1,0 +1,38 @@
+"""`python -m devkit.alert_send KIND...`: send samples of failure alerts as a failed task would; one JSON line each."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import warnings
+
+#: Told apart from real failures where the bot may choose its name (scope chat:write.customize).
+USERNAME = "Airflow (sample)"
+
+
+def main(kinds: list[str]) -> int:
+    """Send them until one is not taken.
+
+    :return: 0 where Slack took all; the last line then says what went wrong and what mends it.
+    """
+    from common.alerts import samples, slack  # noqa: PLC0415 # only this process needs Airflow
+
+    logging.disable(logging.CRITICAL)
+    warnings.simplefilter("ignore")
+    os.environ["AIRFLOW_ALERT_USERNAME"] = USERNAME
+    for kind in kinds:
+        failure = samples.samples()[kind]
+        told = {"kind": kind, "title": failure.title, "channel": slack.channel_of(failure)}
+        try:
+            slack.send(failure)
+        except slack.UnsentError as unsent:
+            print(json.dumps(told | {"sent": False, "why": unsent.what, "mend": unsent.mend}))
+            return 1
+        print(json.dumps(told | {"sent": True}), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
