@@ -2,92 +2,66 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
 
-import httpx
-
+from common import debug, debug_arguments, debug_standins, debugger
 from devkit import place
 from devkit.errors import UserError
+from devkit.settings import DOCKER
 
 if TYPE_CHECKING:
     import argparse
 
-    from rich.console import Console
-
+    from common.debug_arguments import Request
+    from devkit.place import Place
     from devkit.settings import Settings
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One run in the debugger's database.
-
-    :ivar summary: a line a task: state and seconds.
-    """
-
-    dag_id: str
-    run_id: str
-    state: str
-    summary: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether the run succeeded."""
-        return self.state == "success"
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the verdict for scripts."""
-        return {"ok": self.ok, "dag_id": self.dag_id, "run_id": self.run_id, "state": self.state}
-
-    def to_text(self, console: Console) -> None:
-        """Print the summary below the tasks' own logs."""
-        console.print(self.summary, markup=False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     place.add_mode(parser)
-    parser.add_argument("dag", metavar="DAG", help="its id, as in the UI")
-    parser.add_argument("date", nargs="?", type=_date, help="logical date, YYYY-MM-DD")
-    parser.add_argument("--conf", type=_object, help='parameters as JSON, such as {"partition": "2025-11-21"}')
-    parser.add_argument("--slack", action="store_true", help="send failure alerts to Slack and not to the log")
+    debug_arguments.add_arguments(parser)
+    parser.set_defaults(parser=parser)
 
 
-def run(args: argparse.Namespace) -> Ran:
+def run(args: argparse.Namespace) -> debug.Ran:
     """Find the DAG and run it; the live Airflow knows nothing of it."""
-    settings = place.chosen(args).settings
-    require_standins(settings)
-    os.environ.update(settings.environment)
-    if not args.slack:
-        os.environ["AIRFLOW_ALERT_TO"] = "log"
+    request = debug_arguments.request(args.parser, args)
+    with debugger.looking_away():
+        where = place.chosen(args)
+        if where.settings.mode == DOCKER and where.runs():
+            in_docker(where, request, as_json=args.json)
+        os.environ.update(where.settings.environment)
+    try:
+        with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+            return debug.run(request)
+    except debug.DebugError as error:
+        raise UserError(error.what, error.why, error.mend) from None
 
-    # Airflow is imported once its environment is set.
-    from common import debug  # noqa: PLC0415
 
-    dag = find_dag(settings, args.dag)
-    done = debug.run_once(dag, args.date, args.conf)
-    return Ran(done.dag_id, done.run_id, str(done.state), debug.summary(done))
+def in_docker(where: Place, request: Request, *, as_json: bool) -> NoReturn:
+    """Become a run in the scheduler's container, which alone reaches what the stack's tasks reach.
 
-
-def find_dag(settings: Settings, dag_id: str) -> Any:
-    """Parse the DAG files and give one DAG.
-
-    :raises UserError: where there is none of that id, naming the files that do not import and the ids that exist.
+    :raises UserError: under a debugger, which does not reach in there.
     """
-    from airflow.models.dagbag import DagBag  # noqa: PLC0415 - as above
-
-    bag = DagBag(str(settings.root / "dags"), include_examples=False)
-    if dag := bag.dags.get(dag_id):
-        return dag
-    errors = [f"{file}: {error.strip().splitlines()[-1]}" for file, error in bag.import_errors.items()]
-    raise UserError(
-        f"there is no DAG {dag_id}",
-        "; ".join(errors) or f"dags/ has {', '.join(sorted(bag.dags)) or 'none'}",
-        "mend the file" if errors else "./dev run with one of these",
-    )
+    if debugger.attached():
+        raise UserError(
+            "breakpoints cannot be hit from here",
+            "the environment runs in Docker, and its tasks' world is in there",
+            "'Dev Containers: Reopen in Container', or ./dev down, then ./dev up --mode native",
+        )
+    file = request.file
+    if file:
+        dags = where.settings.root / "dags"
+        if not file.resolve().is_relative_to(dags):
+            raise UserError(f"{file} is not in the containers", f"they see {dags}", "move it there")
+        file = where.root / "dags" / file.resolve().relative_to(dags)
+    words = ["python", "-m", "common.debug", *debug_arguments.words(replace(request, file=file))]
+    where.shell([*words, "--json"] if as_json else words)
 
 
 def require_standins(settings: Settings) -> None:
@@ -95,21 +69,9 @@ def require_standins(settings: Settings) -> None:
 
     :raises UserError: where a connection points at them and they do not answer.
     """
-    if not any(connection.is_standin for connection in settings.connections):
-        return
-    try:
-        httpx.get(f"{settings.standins_url}/healthz", timeout=5, trust_env=False).raise_for_status()
-    except httpx.HTTPError as error:
+    if any(connection.is_standin for connection in settings.connections) and (why := debug_standins.why_down()):
         raise UserError(
             "the stand-ins are not running, and connections point at them",
-            f"{settings.standins_url}: {error}",
+            why,
             "./dev up, or set your own connections in .env",
-        ) from None
-
-
-def _date(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
-
-
-def _object(text: str) -> dict[str, Any]:
-    return dict(json.loads(text))
+        )

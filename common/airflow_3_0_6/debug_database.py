@@ -22,6 +22,8 @@ PRAGMAS = ("journal_mode=WAL", "synchronous=OFF", "busy_timeout=60000")
 #: Of the bundle that stands for the DAG folder in stock settings.
 BUNDLE = "dags-folder"
 
+_open: list[Path] = []
+
 
 @dataclass(frozen=True)
 class Event:
@@ -64,6 +66,11 @@ class Ended:
         object.__setattr__(self, "name", self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]")
 
 
+def is_open() -> bool:
+    """Whether this process has turned to it."""
+    return bool(_open)
+
+
 def use_own_database(folder: Path) -> None:
     """Turn this process to an SQLite database of its own, made when it is not there, and to logs of its own.
 
@@ -83,6 +90,7 @@ def use_own_database(folder: Path) -> None:
         _make(database)
         print(f"  made in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
     _connect(database)
+    _open.append(database)
 
 
 def _make(database: Path) -> None:
@@ -174,7 +182,7 @@ def emitted(run: Any) -> list[Event]:
         return [_event(row) for row in rows]
 
 
-def consumed(run: Any, session: Any, events: Sequence[Event]) -> None:
+def attach(run: Any, session: Any, events: Sequence[Event]) -> None:
     """Attach events to a DAG run: its tasks' `triggering_asset_events`."""
     from airflow.models.asset import AssetEvent
     from sqlalchemy import select

@@ -1,4 +1,4 @@
-"""`dag.test()` as a worker would run it: light, quiet, with the exception in callbacks and a log file for each task.
+"""`dag.test()` as a worker and the scheduler would do it.
 
 Leans on the innards of Airflow 3.0.6; each function says what it stands in for.
 """
@@ -6,11 +6,11 @@ Leans on the innards of Airflow 3.0.6; each function says what it stands in for.
 from __future__ import annotations
 
 import functools
-import logging
+import importlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from common.airflow_3_0_6 import debug_database
+from common.airflow_3_0_6 import debug_database, debug_logs, debug_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,43 +19,61 @@ if TYPE_CHECKING:
     from common.airflow_3_0_6.debug_database import Event
 
 
-def run(dag: Any, logical_date: datetime | None, conf: dict[str, Any] | None, events: Sequence[Event] | None) -> Any:
+def run(
+    dag: Any,
+    logical_date: datetime | None,
+    conf: dict[str, Any] | None,
+    *,
+    events: Sequence[Event] | None,
+    tasks: Sequence[str],
+) -> Any:
     """Run a DAG by `dag.test()`.
 
     :param events: those that trigger it, which may be none; None for a run by hand.
+    :param tasks: ids of those to run; none for all.
     :return: the DAG run.
     """
     from airflow.utils import timezone
 
-    # Never without a date: `dag.test()` would clear every task instance of the DAG.
-    logical_date = logical_date or timezone.utcnow()
-    if events is None:
-        return dag.test(logical_date=logical_date, run_conf=conf)
-    with _created_by(functools.partial(_triggered_run, events)):
-        return dag.test(logical_date=logical_date, run_conf=conf)
+    chosen = dag.partial_subset(list(tasks), include_upstream=True) if tasks else dag
+    left_out = [task_id for task_id in chosen.task_dict if tasks and task_id not in tasks]
+
+    def create(**asked: Any) -> Any:
+        session = asked["session"]
+        results = debug_results.last(dag.dag_id, left_out, session)
+        made = by_hand(**asked) if events is None else triggered(events, **asked)
+        debug_results.give(made, asked["dag"], left_out, results, session)
+        session.commit()
+        return made
+
+    with created_by(create) as by_hand:
+        # Never without a date: `dag.test()` would clear every task instance of the DAG.
+        return chosen.test(logical_date=logical_date or timezone.utcnow(), run_conf=conf)
 
 
 @contextmanager
-def _created_by(create: Callable[..., Any]) -> Iterator[None]:
-    """Have `dag.test()` create its run in another way."""
+def created_by(create: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Have `dag.test()` create its run in another way; gives stock's way, which deletes a former run of that date."""
     from airflow.models import dag as module
 
-    stock = module._get_or_create_dagrun  # noqa: SLF001 there is no other place to have a say in it
+    model = module.DAG  # noqa: AIR311 the scheduler's class and not the one of the same name in the SDK
+    stock, clear = module._get_or_create_dagrun, model.clear_dags  # noqa: SLF001 the only place to have a say in it
     module._get_or_create_dagrun = create  # noqa: SLF001 as above
+    model.clear_dags = lambda **_: None  # of a run that is deleted next, or of all runs that have no date
     try:
-        yield
+        yield stock
     finally:
-        module._get_or_create_dagrun = stock  # noqa: SLF001 as above
+        module._get_or_create_dagrun, model.clear_dags = stock, clear  # noqa: SLF001 as above
 
 
-def _triggered_run(events: Sequence[Event], **asked: Any) -> Any:
+def triggered(events: Sequence[Event], **asked: Any) -> Any:
     """Create a run as the scheduler does when assets trigger one: no logical date, the events attached."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
     run_after = max((event.timestamp for event in events), default=asked["run_after"])
-    run = asked["dag"].create_dagrun(
+    made = asked["dag"].create_dagrun(
         run_id=DagRun.generate_run_id(run_type=DagRunType.ASSET_TRIGGERED, logical_date=None, run_after=run_after),
         logical_date=None,
         data_interval=None,
@@ -67,16 +85,39 @@ def _triggered_run(events: Sequence[Event], **asked: Any) -> Any:
         start_date=asked["run_after"],
         session=asked["session"],
     )
-    debug_database.consumed(run, asked["session"], events)
-    asked["session"].commit()
-    return run
+    debug_database.attach(made, asked["session"], events)
+    return made
+
+
+#: What the first task of a run imports.
+FIRST_TASK = (
+    "airflow.sdk",
+    "airflow.models",
+    "airflow.models.dagbag",
+    "airflow.dag_processing.collection",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.api_fastapi.execution_api.app",
+)
+
+
+def load() -> None:
+    """Import all that a run needs before the user's first line."""
+    for name in FIRST_TASK:
+        importlib.import_module(name)
+
+
+def lift_time_limits(dag: Any) -> None:
+    """Let tasks take as long as they want: a worker's limit is an alarm that rings in the middle of a line."""
+    for task in dag.tasks:
+        task.execution_timeout = None
 
 
 def behave_like_a_worker() -> None:
     """Change this process once for all its runs."""
     make_dag_test_light()
     give_callbacks_the_exception()
-    quieten()
+    debug_logs.write_log_files()
 
 
 def make_dag_test_light() -> None:
@@ -104,8 +145,15 @@ def give_callbacks_the_exception() -> None:
     task_runner.finalize = finalize
 
 
-def quieten() -> None:
-    """Keep the supervisor's debug messages, which `dag.test()` prints unfiltered, off the terminal."""
-    import structlog
+def look_before_connecting(look: Callable[[str], None]) -> None:
+    """Call `look` with a connection's id whenever a task asks for it, by whichever hook."""
+    from airflow.sdk.execution_time import context
 
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+    stock = context._get_connection  # noqa: SLF001 what all of Airflow's own ways come to
+
+    @functools.wraps(stock)
+    def get_connection(conn_id: str) -> Any:
+        look(conn_id)
+        return stock(conn_id)
+
+    context._get_connection = get_connection  # noqa: SLF001 as above

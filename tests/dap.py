@@ -1,0 +1,306 @@
+"""A client of the Debug Adapter Protocol that does what VS Code does with a configuration of `launch.json`.
+
+It resolves the entry's variables, starts debugpy's adapter, runs the program in a terminal of its own when the adapter
+asks for one, and follows the processes that the program becomes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import queue
+import re
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+#: Seconds for whatever is waited for, on a loaded machine.
+PATIENCE = 120
+
+Message = dict[str, Any]
+
+
+def launch_entry(root: Path, name: str, file: Path, inputs: Mapping[str, str] | None = None) -> Message:
+    """Give an entry of the project's `launch.json` as VS Code resolves it.
+
+    :param file: the file that is open in the editor.
+    :param inputs: what is typed into the prompts; each has its default otherwise.
+    """
+    text = re.sub(r"^\s*//.*$", "", (root / ".vscode/launch.json").read_text(), flags=re.MULTILINE)
+    launch = json.loads(text)
+    entry = next(entry for entry in launch["configurations"] if entry["name"] == name)
+    asked = {one["id"]: one.get("default", "") for one in launch.get("inputs", [])} | dict(inputs or {})
+    values = {"file": str(file), "workspaceFolder": str(root)}
+    values |= {f"input:{name}": value for name, value in asked.items()}
+
+    def resolve(value: Any) -> Any:
+        if isinstance(value, str):
+            return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], value)
+        if isinstance(value, list):
+            return [resolve(one) for one in value]
+        return {key: resolve(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+    resolved: Message = resolve(entry)
+    if resolved["request"] == "launch":  # the extension adds the interpreter that is chosen for the workspace
+        resolved.setdefault("python", [str(root / ".venv/bin/python")])
+    return resolved
+
+
+@dataclass
+class Terminal:
+    """The integrated terminal: a pseudo-terminal, all that was written to it, and a keyboard."""
+
+    process: subprocess.Popen[bytes]
+    side: int
+    _written: list[bytes] = field(default_factory=list)
+
+    @classmethod
+    def run(cls, command: list[str], cwd: str, environment: dict[str, str]) -> Self:
+        """Start a program in it."""
+        side, other = pty.openpty()
+        process = subprocess.Popen(
+            command, cwd=cwd, env=environment, stdin=other, stdout=other, stderr=other, start_new_session=True
+        )
+        os.close(other)
+        terminal = cls(process, side)
+        threading.Thread(target=terminal._read, daemon=True).start()
+        return terminal
+
+    def _read(self) -> None:
+        with suppress(OSError):  # the last process has gone
+            while data := os.read(self.side, 1 << 16):
+                self._written.append(data)
+
+    @property
+    def text(self) -> str:
+        """All that was written so far."""
+        return b"".join(self._written).decode(errors="replace").replace("\r\n", "\n")
+
+    def type(self, line: str) -> None:
+        """Press keys, and Enter."""
+        os.write(self.side, f"{line}\n".encode())
+
+
+class Connection:
+    """One debug session: requests out, responses and events in."""
+
+    def __init__(self, reader: IO[bytes], writer: IO[bytes], on_request: Callable[[Message], Message]) -> None:
+        self._reader, self._writer, self._on_request = reader, writer, on_request
+        self._sequence = 0
+        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._responses: dict[int, Message] = {}
+        self._events: list[Message] = []
+        self._ended = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def send(self, command: str, arguments: Message | None = None) -> int:
+        """Send a request and do not wait for its answer."""
+        return self._write({"type": "request", "command": command, "arguments": arguments or {}})
+
+    def request(self, command: str, arguments: Message | None = None) -> Message:
+        """Send a request and give the body of its answer."""
+        return self.answer(self.send(command, arguments))
+
+    def answer(self, sequence: int) -> Message:
+        """Wait for the answer to a request."""
+        response = self._wait(lambda: self._responses.pop(sequence, None), f"an answer to request {sequence}")
+        assert response["success"], response
+        return response.get("body") or {}
+
+    def event(self, *names: str) -> Message:
+        """Wait for an event of one of these names, and take it."""
+
+        def take() -> Message | None:
+            found = next((event for event in self._events if event["event"] in names), None)
+            if found:
+                self._events.remove(found)
+            return found
+
+        return self._wait(take, f"one of the events {names}")
+
+    def _wait(self, condition: Callable[[], Message | None], what: str) -> Message:
+        found: list[Message] = []
+
+        def there() -> bool:
+            if value := condition():
+                found.append(value)
+            return bool(found) or self._ended
+
+        with self._changed:
+            assert self._changed.wait_for(there, PATIENCE), f"not within {PATIENCE} s: {what}"
+        assert found, f"the adapter ended before {what}"
+        return found[0]
+
+    def _write(self, message: Message) -> int:
+        with self._lock:
+            self._sequence += 1
+            body = json.dumps({"seq": self._sequence, **message}).encode()
+            with suppress(BrokenPipeError, ValueError):
+                self._writer.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+                self._writer.flush()
+            return self._sequence
+
+    def _read(self) -> None:
+        with suppress(OSError, ValueError):
+            while line := self._reader.readline():
+                length = int(line.split(b":")[1])
+                self._reader.readline()
+                self._take(json.loads(self._reader.read(length)))
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _take(self, message: Message) -> None:
+        if message["type"] == "request":
+            body = self._on_request(message)
+            answer = {"type": "response", "request_seq": message["seq"], "command": message["command"]}
+            self._write({**answer, "success": True, "body": body})
+            return
+        with self._changed:
+            if message["type"] == "response":
+                self._responses[message["request_seq"]] = message
+            else:
+                self._events.append(message)
+            self._changed.notify_all()
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A program that stands at a breakpoint."""
+
+    connection: Connection
+    thread: int
+    frame: Message
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The file's name and the line."""
+        return Path(self.frame["source"]["path"]).name, self.frame["line"]
+
+    def locals(self) -> dict[str, str]:
+        """Give the local variables as the editor shows them."""
+        scopes = self.connection.request("scopes", {"frameId": self.frame["id"]})["scopes"]
+        reference = next(scope for scope in scopes if scope["name"] == "Locals")["variablesReference"]
+        found = self.connection.request("variables", {"variablesReference": reference})["variables"]
+        return {one["name"]: one["value"] for one in found}
+
+    def evaluate(self, expression: str) -> str:
+        """Type an expression, or a statement, into the debug console."""
+        asked = {"expression": expression, "frameId": self.frame["id"], "context": "repl"}
+        result: str = self.connection.request("evaluate", asked)["result"]
+        return result
+
+    def resume(self) -> None:
+        """Press F5."""
+        self.connection.request("continue", {"threadId": self.thread})
+
+
+class Debugger:
+    """A debugging session from its start to the program's end.
+
+    :param configuration: a resolved entry of `launch.json`.
+    :param breakpoints: file -> lines.
+    :param environment: of the editor, and so of its terminals.
+    """
+
+    def __init__(
+        self, configuration: Message, breakpoints: Mapping[Path, list[int]], environment: Mapping[str, str]
+    ) -> None:
+        self._configuration, self._breakpoints, self._environment = configuration, breakpoints, dict(environment)
+        self._ends = ExitStack()
+        self._stops: queue.Queue[tuple[Connection, Message]] = queue.Queue()
+        self.terminal: Terminal | None = None
+        #: Each breakpoint as the adapter has taken it.
+        self.verified: list[bool] = []
+
+    def __enter__(self) -> Self:
+        """Start the program, up to its first stop."""
+        adapter = subprocess.Popen(
+            [sys.executable, "-m", "debugpy.adapter"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=self._environment,
+        )
+        assert adapter.stdin
+        assert adapter.stdout
+        self._ends.callback(self._end, adapter)
+        self.first = self._begin(adapter.stdout, adapter.stdin, self._configuration)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """End whatever still runs."""
+        self._ends.close()
+
+    def _end(self, adapter: subprocess.Popen[bytes]) -> None:
+        self.first.send("disconnect", {"terminateDebuggee": self._configuration["request"] == "launch"})
+        for stream in (adapter.stdin, adapter.stdout):
+            assert stream
+        with suppress(subprocess.TimeoutExpired):
+            adapter.wait(10)
+        adapter.kill()
+        adapter.wait()
+        for process in [self.terminal.process] if self.terminal else []:
+            process.kill()
+            process.wait()
+
+    def _begin(self, reader: IO[bytes], writer: IO[bytes], configuration: Message) -> Connection:
+        connection = Connection(reader, writer, self._on_request)
+        capabilities = {
+            "adapterID": "debugpy",
+            "supportsRunInTerminalRequest": True,
+            "supportsStartDebuggingRequest": False,
+        }
+        connection.request("initialize", {**capabilities, "linesStartAt1": True, "columnsStartAt1": True})
+        begun = connection.send(configuration["request"], configuration)
+        connection.event("initialized")
+        for file, lines in self._breakpoints.items():
+            asked = {"source": {"path": str(file)}, "breakpoints": [{"line": line} for line in lines]}
+            taken = connection.request("setBreakpoints", asked)["breakpoints"]
+            self.verified += [one["verified"] for one in taken]
+        connection.request("setExceptionBreakpoints", {"filters": []})
+        connection.request("configurationDone")
+        connection.answer(begun)
+        threading.Thread(target=self._watch, args=(connection,), daemon=True).start()
+        return connection
+
+    def _watch(self, connection: Connection) -> None:
+        """Pass on stops; follow children as VS Code does."""
+        with suppress(AssertionError):
+            while event := connection.event("stopped", "debugpyAttach"):
+                if event["event"] == "stopped":
+                    self._stops.put((connection, event["body"]))
+                    continue
+                child = event["body"]
+                plug = socket.create_connection((child["connect"]["host"], child["connect"]["port"]))
+                self._ends.callback(plug.close)
+                self._begin(plug.makefile("rb"), plug.makefile("wb"), child)
+
+    def _on_request(self, message: Message) -> Message:
+        assert message["command"] == "runInTerminal", message
+        asked = message["arguments"]
+        environment = self._environment | {k: v for k, v in (asked.get("env") or {}).items() if v is not None}
+        self.terminal = Terminal.run(asked["args"], asked["cwd"], environment)
+        return {"processId": self.terminal.process.pid}
+
+    def stop(self) -> Stop:
+        """Wait for the next stop at a breakpoint."""
+        connection, body = self._stops.get(timeout=PATIENCE)
+        assert body["reason"] == "breakpoint", body
+        trace = connection.request("stackTrace", {"threadId": body["threadId"], "startFrame": 0, "levels": 1})
+        return Stop(connection, body["threadId"], trace["stackFrames"][0])
+
+    def exit_code(self) -> int:
+        """Wait for the program's end."""
+        assert self.terminal
+        return self.terminal.process.wait(PATIENCE)
