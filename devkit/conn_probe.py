@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SHEETS = "https://sheets.googleapis.com"
+#: Scopes of which Slack wants one for a message; the second is that of older apps.
+MAY_POST = {"chat:write", "chat:write:bot"}
+
+
+class RefusedError(Exception):
+    """The other side answered, and it will not do; in words for the user."""
 
 
 def main(conn_id: str, conn_type: str) -> int:
@@ -28,7 +34,8 @@ def main(conn_id: str, conn_type: str) -> int:
     try:
         print(probe(conn_id))
     except Exception as error:  # noqa: BLE001 whatever a vendor's client raises is the answer
-        print(f"{type(error).__name__}: {' '.join(str(error).split())}")
+        told = " ".join(str(error).split())
+        print(told if isinstance(error, RefusedError) else f"{type(error).__name__}: {told}")
         return 1
     return 0
 
@@ -70,11 +77,30 @@ def sheets(conn_id: str) -> str:
 
 
 def slack(conn_id: str) -> str:
-    """Ask Slack who we are."""
-    from airflow.providers.slack.hooks.slack import SlackHook  # noqa: PLC0415 a second
+    """Ask Slack who we are and what we may do, which stands in a header of its answer.
 
-    answer = SlackHook(slack_conn_id=conn_id, timeout=20).client.auth_test()
-    return f"{answer.get('user')} in {answer.get('team')}"
+    :raises RefusedError: where an alert could not be posted, with what mends it.
+    """
+    from airflow.providers.slack.hooks.slack import SlackHook  # noqa: PLC0415 a second
+    from slack_sdk.errors import SlackApiError  # noqa: PLC0415
+
+    from common.alerts.slack import OF_ALL  # noqa: PLC0415
+
+    try:
+        answer = SlackHook(slack_conn_id=conn_id, timeout=20).client.auth_test()
+    except SlackApiError as error:
+        name = error.response.get("error") or f"HTTP {error.response.status_code}"
+        raise RefusedError(f"Slack says {name}. {OF_ALL.get(name, '')}") from None
+    who = f"{answer.get('user')} in {answer.get('team')}"
+    headers = {name.lower(): value for name, value in answer.headers.items()}
+    if "x-oauth-scopes" not in headers:
+        return f"{who}; Slack did not say which scopes it has"
+    scopes = {each.strip() for each in headers["x-oauth-scopes"].split(",")} - {""}
+    if MAY_POST.isdisjoint(scopes):
+        had = ", ".join(sorted(scopes)) or "none"
+        raise RefusedError(f"{who} lacks the scope chat:write, it has {had}. {OF_ALL['missing_scope']}")
+    public = "chat:write.public" in scopes
+    return f"{who}, may post to {'every public channel' if public else 'channels that it was invited to'}"
 
 
 #: Airflow's connection type -> its test.

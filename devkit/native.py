@@ -136,6 +136,7 @@ class Native:
 
     def python(self) -> tuple[str, ...]:
         """Give this Python, which has everything."""
+        keys.make_keys(self.settings)  # before a first start, Airflow would call every connection unknown
         return (sys.executable,)
 
     def query(self, statement: str) -> list[dict[str, Any]]:

@@ -32,3 +32,11 @@ def load(checkout: Path) -> Callable[..., Settings]:
         return Settings.load(checkout, {"PATH": "/usr/bin:/bin", **process})
 
     return load
+
+
+@pytest.fixture
+def runnable(checkout: Path, load: Callable[..., Settings]) -> Callable[..., Settings]:
+    """Load settings as `load` does, of a checkout in which commands find the project's own packages."""
+    for package in ("common", "devkit"):
+        (checkout / package).symlink_to(ROOT / package)
+    return load

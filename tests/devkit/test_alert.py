@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -11,22 +12,33 @@ import pytest
 
 from common.alerts.samples import samples
 from devkit import cli
+from devkit.native import Native
 
 if TYPE_CHECKING:
-    from standins import Connections
+    from collections.abc import Callable
 
-REAL = "AIRFLOW_CONN_SLACK_API_DEFAULT"
+    from devkit.settings import Settings
+    from standins import Connections
 
 
 @pytest.fixture
-def channel(pipeline_standins: Connections, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A channel of this test's own, at stand-ins that run where this checkout would have them."""
-    name = f"#alert-{uuid.uuid4().hex[:8]}"
-    monkeypatch.setenv("STANDINS_PORT", pipeline_standins.page_url.rpartition(":")[2])
-    monkeypatch.setenv("STANDINS_S3_PORT", pipeline_standins.s3_url.rpartition(":")[2])
-    monkeypatch.setenv("STANDINS_SNOWFLAKE_PORT", str(pipeline_standins.snowflake_port))
-    monkeypatch.setenv("AIRFLOW_ALERT_CHANNEL", name)
-    return name
+def channel(
+    pipeline_standins: Connections, runnable: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., str]:
+    """Give a channel of this test's own, in a checkout whose stand-ins are those of the tests."""
+
+    def make(**settings: str) -> str:
+        name = f"#alert-{uuid.uuid4().hex[:8]}"
+        ports = {
+            "STANDINS_PORT": pipeline_standins.page_url.rpartition(":")[2],
+            "STANDINS_S3_PORT": pipeline_standins.s3_url.rpartition(":")[2],
+            "STANDINS_SNOWFLAKE_PORT": str(pipeline_standins.snowflake_port),
+        }
+        environment = {**os.environ, **ports, "AIRFLOW_ALERT_CHANNEL": name, **settings}
+        monkeypatch.setattr("devkit.place.chosen", lambda _args: Native(runnable(**environment)))
+        return name
+
+    return make
 
 
 def messages(standins: Connections, channel: str) -> list[dict[str, Any]]:
@@ -40,26 +52,28 @@ def token(standins: Connections, word: str) -> str:
 
 
 def test_every_kind_arrives_and_the_inbox_is_named(
-    pipeline_standins: Connections, channel: str, capsys: pytest.CaptureFixture[str]
+    pipeline_standins: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["alert", "--mode", "native", "--json"]) == 0
+    name = channel()
+    assert cli.main(["alert", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["ok"]
     assert told["inbox"] == f"{pipeline_standins.page_url}/slack"
     assert [each["kind"] for each in told["messages"]] == list(samples())
-    assert {each["channel"] for each in told["messages"]} == {channel}
-    received = messages(pipeline_standins, channel)
+    assert {each["channel"] for each in told["messages"]} == {name}
+    received = messages(pipeline_standins, name)
     titles = [message["blocks"][0]["text"]["text"] for message in received]
     assert titles == [each["title"] for each in told["messages"]]
     assert {message["username"] for message in received} == {"Airflow (sample)"}
 
 
 def test_one_kind_can_be_chosen(
-    pipeline_standins: Connections, channel: str, capsys: pytest.CaptureFixture[str]
+    pipeline_standins: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["alert", "memory", "--mode", "native"]) == 0
-    assert f"1 sent to {channel}. Look at them: {pipeline_standins.page_url}/slack" in capsys.readouterr().out
-    assert len(messages(pipeline_standins, channel)) == 1
+    name = channel()
+    assert cli.main(["alert", "memory"]) == 0
+    assert f"1 sent to {name}. Look at them: {pipeline_standins.page_url}/slack" in capsys.readouterr().out
+    assert len(messages(pipeline_standins, name)) == 1
 
 
 def test_an_unknown_kind_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,25 +82,24 @@ def test_an_unknown_kind_is_one_message(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_real_slack_gets_nothing_unasked_and_what_it_refuses_is_told_with_what_mends_it(
-    pipeline_standins: Connections,
-    channel: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    pipeline_standins: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(REAL, token(pipeline_standins, "xoxb-offline-only-users:read"))
-    assert cli.main(["alert", "memory", "--mode", "native"]) == 1
+    extra = {"base_url": f"{pipeline_standins.page_url}/api/"}
+    word = "xoxb-offline-only-users:read"
+    real = json.dumps({"conn_type": "slack", "password": word, "extra": extra})
+    name = channel(AIRFLOW_CONN_SLACK_API_DEFAULT=real)
+    assert cli.main(["alert", "memory"]) == 1
     assert "is a real Slack: its channel would get 1 sample message" in capsys.readouterr().err
-    assert cli.main(["alert", "memory", "run", "--mode", "native", "--real"]) == 1
+    assert cli.main(["alert", "memory", "run", "--real"]) == 1
     error = capsys.readouterr().err
     assert "Slack did not take message 1 of 2\n  why:  Slack says missing_scope\n" in error
     assert "install it again" in error
-    assert messages(pipeline_standins, channel) == []
+    assert messages(pipeline_standins, name) == []
 
 
 def test_stand_ins_that_do_not_run_are_told_at_once(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    channel: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, port in (("STANDINS_PORT", 9), ("STANDINS_S3_PORT", 10), ("STANDINS_SNOWFLAKE_PORT", 11)):
-        monkeypatch.setenv(name, str(port))
-    assert cli.main(["alert", "--mode", "native"]) == 1
+    channel(STANDINS_PORT="9")
+    assert cli.main(["alert"]) == 1
     assert "mend: ./dev up" in capsys.readouterr().err

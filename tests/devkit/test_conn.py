@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from devkit import conn
+from devkit import conn, conn_probe
 from devkit.native import Native
 from devkit.settings import Connection
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from devkit.settings import Settings
+    from standins import Connections
 
 SECRETS = ("sesame-open", "AKIASECRET", "-----BEGIN KEY-----")
 SNOWFLAKE = json.dumps(
@@ -73,3 +74,54 @@ def test_a_connection_that_does_not_answer_is_told_without_its_secret(load: Call
     shown = conn.probe(Native(settings), connection)
     assert shown.works is False
     assert "sesame-open" not in shown.answer
+
+
+@pytest.fixture
+def slack(pipeline_standins: Connections, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Give a Slack connection with this token as the environment has it."""
+
+    def make(token: str) -> str:
+        extra = {"base_url": f"{pipeline_standins.page_url}/api/"}
+        value = json.dumps({"conn_type": "slack", "password": token, "extra": extra})
+        monkeypatch.setenv("AIRFLOW_CONN_MINE", value)
+        return value
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("token", "answer"),
+    [
+        ("xoxb-offline", "workbench in Offline, may post to every public channel"),
+        ("xoxb-offline-only-chat:write", "workbench in Offline, may post to channels that it was invited to"),
+    ],
+)
+def test_a_slack_bot_says_where_it_may_post(slack: Callable[[str], str], token: str, answer: str) -> None:
+    slack(token)
+    assert conn_probe.slack("mine") == answer
+
+
+@pytest.mark.parametrize(
+    ("token", "answer"),
+    [
+        ("xoxb-offline-only-users:read", "lacks the scope chat:write, it has users:read. Add the scope chat:write"),
+        ("xoxb-offline-only-", "lacks the scope chat:write, it has none. Add the scope chat:write"),
+        ("xoxb-of-nobody", "Slack says invalid_auth. Slack does not know the token"),
+    ],
+)
+def test_a_slack_bot_that_cannot_post_is_refused_with_what_mends_it(
+    slack: Callable[[str], str], token: str, answer: str
+) -> None:
+    slack(token)
+    with pytest.raises(conn_probe.RefusedError, match=answer):
+        conn_probe.slack("mine")
+
+
+def test_the_scope_that_a_slack_bot_lacks_is_what_the_command_says(
+    slack: Callable[[str], str], runnable: Callable[..., Settings]
+) -> None:
+    settings = runnable(f"AIRFLOW_CONN_MINE='{slack('xoxb-offline-only-users:read')}'\n")
+    shown = conn.probe(Native(settings), next(each for each in settings.connections if each.conn_id == "mine"))
+    assert shown.works is False
+    assert shown.answer.startswith("workbench in Offline lacks the scope chat:write")
+    assert "xoxb" not in shown.answer
