@@ -32,8 +32,9 @@ ROOT = Path("/opt/airflow")
 TASKS = "scheduler"
 #: Airflow's user in the containers, and group.
 UID, GID = 50000, 0
-#: What is needed outside of the containers too.
-FETCHED = ("admin_password", "google_service_account.json")
+#: What is needed outside of the containers too: the login, and what the stand-ins' clients are to trust and to show.
+FETCHED = ("admin_password", "google_service_account.json", "ca.pem", "server.pem", "server.key")
+READ = "import json, sys; print(json.dumps({name: open(name).read() for name in sys.argv[1:]}))"
 #: The database's own client, by the socket that asks for no password.
 PSQL = ("psql", "--username=airflow", "--dbname=airflow")
 #: What Compose writes before a line of a log.
@@ -175,15 +176,14 @@ class Docker:
             yield from self._unreadable()
 
     def fetch_keys(self) -> None:
-        """Copy out what is needed outside: the login's password, and the Google key of the stand-ins.
+        """Copy out what is needed outside; Airflow's own keys stay inside.
 
-        What runs outside has a database of its own, and so Airflow's keys of its own.
+        What runs outside has a database of its own, and so gets such keys of its own.
         """
-        folder = self.settings.keys
-        folder.mkdir(mode=keys.PRIVATE_FOLDER, parents=True, exist_ok=True)
-        for name in FETCHED:
-            text = docker(self.settings, "exec", self._id("api-server"), "cat", str(ROOT / "keys" / name)).stdout
-            keys.write_private(folder / name, text)
+        words = ["exec", f"--workdir={ROOT / 'keys'}", self._id("api-server"), "python", "-c", READ, *FETCHED]
+        self.settings.keys.mkdir(mode=keys.PRIVATE_FOLDER, parents=True, exist_ok=True)
+        for name, text in json.loads(docker(self.settings, *words).stdout).items():
+            keys.write_private(self.settings.keys / name, text)
         keys.make_keys(self.settings)
         keys.make_standins_keys(self.settings)  # with the address that they have out here
 
