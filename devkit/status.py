@@ -100,9 +100,10 @@ def addresses(settings: Settings) -> dict[str, Any]:
 
 
 def addresses_for_people(settings: Settings) -> str:
-    """Give the lines that say where everything is."""
+    """Give the lines that say where everything is; a browser reaches a codespace by another address than scripts."""
+    page = settings.environment["AIRFLOW__API__BASE_URL"].rstrip("/")
     return (
-        f"Airflow    {settings.ui_url}  user {settings.ui_user}\n"
+        f"Airflow    {page}  user {settings.ui_user}\n"
         f"password   {settings.password_file}\n"
         f"stand-ins  {settings.standins_url}"
     )
