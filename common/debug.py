@@ -115,8 +115,6 @@ def run(request: Request, dag: Any = None) -> Ran:
         debugging.load()
         _open()
     dag = dag or find(request.dag_id, request.file)
-    conf = {**request.conf, **_params(dag, request.params)}
-    tasks = _tasks(dag, request.tasks)
     if debugger.attached():  # a person may stand at a breakpoint for longer
         debugging.lift_time_limits(dag)
     prepare([dag])
@@ -126,7 +124,18 @@ def run(request: Request, dag: Any = None) -> Ran:
             "a run that events trigger has no logical date", "a date and --event are both given", "leave one out"
         )
     triggers = bool(events) and hasattr(dag.timetable, "asset_condition")
-    done = run_once(dag, request.date, conf, events=events if triggers else None, tasks=tasks)
+    done = run_asked(dag, request, events if triggers else None)
+    return Ran(done.dag_id, done.run_id, str(done.state), tuple(_tasks_of(done)), summary(done))
+
+
+def run_asked(dag: Any, request: Request, events: Sequence[Event] | None) -> Any:
+    """Run a registered DAG as asked.
+
+    :return: the DAG run.
+    :raises DebugError: where what is asked for does not fit the DAG, or something it needs is down.
+    """
+    conf = {**request.conf, **_params(dag, request.params)}
+    done = run_once(dag, request.date, conf, events=events, tasks=_tasks(dag, request.tasks))
     if debug_standins.refused and done.state != "success":
         print(summary(done))
         first = debug_standins.refused[0]
@@ -135,7 +144,7 @@ def run(request: Request, dag: Any = None) -> Ran:
             f"{first.conn_id} is needed; {first.why}",
             "./dev up, or set your own connections in .env",
         )
-    return Ran(done.dag_id, done.run_id, str(done.state), tuple(_tasks_of(done)), summary(done))
+    return done
 
 
 def prepare(dags: Sequence[Any]) -> None:

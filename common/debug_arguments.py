@@ -72,13 +72,13 @@ def add_values(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def request(parser: argparse.ArgumentParser, args: argparse.Namespace) -> Request:
+def request(parser: argparse.ArgumentParser, args: argparse.Namespace, *, needs_dag: bool = True) -> Request:
     """Put together what was asked; ends with 2 where it makes no sense."""
     try:
         given = inputs(*args.inputs) if args.inputs else Request()
         dates = [word for word in args.words if _DATE.match(word)]
         ids = [word for word in args.words if not _DATE.match(word)]
-        if len(dates) > 1 or len(ids) > 1 or not (ids or args.file):
+        if len(dates) > 1 or len(ids) > 1 or (needs_dag and not (ids or args.file)):
             parser.error("name one DAG, or a --file, and at most one date as YYYY-MM-DD")
         return Request(
             dag_id=ids[0] if ids else None,

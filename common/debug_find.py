@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class DebugError(Exception):
@@ -61,25 +61,33 @@ def _parse(places: Iterable[Path]) -> Any:
     return bag
 
 
+def choose(ids: Sequence[str], file: Path) -> str:
+    """Take a file's only DAG, or ask which.
+
+    :raises DebugError: where it has several, and there is nobody to ask.
+    """
+    if len(ids) == 1:
+        return ids[0]
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return _ask(file, ids)
+    raise DebugError(
+        f"{file.name} defines {len(ids)} DAGs",
+        f"they are {', '.join(ids)}",
+        f"say which: ./dev run {ids[0]} --file {file}",
+    )
+
+
 def _choose(bag: Any, file: Path, dag_id: str | None) -> Any:
     """Take the one that is named, or the only one, or ask."""
     ids = sorted(bag.dags)
     if dag_id is not None and dag_id not in ids:
         raise _missing(dag_id, bag, f"{file.name} has")
-    if dag_id is None and len(ids) != 1:
-        if not ids:
-            raise _missing(f"in {file.name}", bag, "it defines")
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
-            raise DebugError(
-                f"{file.name} defines {len(ids)} DAGs",
-                f"they are {', '.join(ids)}",
-                f"say which: ./dev run {ids[0]} --file {file}",
-            )
-        dag_id = _ask(file, ids)
-    return bag.dags[dag_id or ids[0]]
+    if not ids:
+        raise _missing(f"in {file.name}", bag, "it defines")
+    return bag.dags[dag_id or choose(ids, file)]
 
 
-def _ask(file: Path, ids: list[str]) -> str:
+def _ask(file: Path, ids: Sequence[str]) -> str:
     print(f"{file.name} defines {len(ids)} DAGs:")
     for number, dag_id in enumerate(ids, start=1):
         print(f"  {number}  {dag_id}")

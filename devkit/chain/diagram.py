@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from devkit.chain.conditions import Condition, Group
+from common.chain.conditions import Condition, Group
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from devkit.chain.graph import AssetNode, Graph
+    from common.chain.graph import AssetNode, Graph
 
 #: Pixels: a letter of 13 px on average, generously; what is left and right of a text.
 LETTER, PADDING = 7.4, 28

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from common.chain import record
 from devkit.chain.diagram import diagram
 from devkit.chain.layout import place
 from devkit.chain.picture import write
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from devkit.chain.conditions import Event
-    from devkit.chain.graph import Graph
-    from devkit.chain.waves import Followed, Step
+    from common.chain.conditions import Event
+    from common.chain.graph import Graph
+    from common.chain.waves import Followed, Step
 
 COLOURS = {"success": "green", "failed": "red"}
 
@@ -30,12 +31,10 @@ COLOURS = {"success": "green", "failed": "red"}
 class Chained:
     """One chain, run or planned.
 
-    :ivar roots: the DAGs that it began with.
     :ivar errors: files that do not import, and why.
     """
 
     graph: Graph
-    roots: tuple[str, ...]
     followed: Followed
     errors: dict[str, str]
     planned: bool
@@ -43,43 +42,16 @@ class Chained:
     @property
     def ok(self) -> bool:
         """Whether every run succeeded and the chain came to an end."""
-        return not self.followed.cycles and not any(step.outcome.state == "failed" for step in self.followed.steps)
+        return self.followed.ok
 
     def to_json(self) -> dict[str, Any]:
         """Give runs, events and what is left for scripts."""
-        return {
-            "ok": self.ok,
-            "planned": self.planned,
-            "runs": [
-                {
-                    "wave": step.wave,
-                    "dag_id": step.dag_id,
-                    "run_id": step.outcome.run_id,
-                    "state": step.outcome.state,
-                    "seconds": step.outcome.seconds,
-                    "tasks": step.outcome.tasks,
-                    "woken_by": [self._event(event) for event in step.woken_by],
-                    "handed": [self._event(event) for event in step.handed],
-                    "wrote": [self._event(event) for event in step.outcome.wrote],
-                }
-                for step in self.followed.steps
-            ],
-            "waiting": [
-                {"dag_id": one.dag_id, "has": [self._event(event) for event in one.has], "needs": one.needs}
-                for one in self.followed.waiting
-            ],
-            "held": [
-                {"dag_id": one.dag_id, "woken_by": [self._event(event) for event in one.causes]}
-                for one in self.followed.held
-            ],
-            "cycles": [list(cycle.path) for cycle in self.followed.cycles],
-            "import_errors": self.errors,
-        }
+        return {**record.to_json(self.followed), "planned": self.planned, "import_errors": self.errors}
 
     def to_text(self, console: Console) -> None:
         """Print the graph of a plan, or the chain of a run, and what is left."""
         if self.planned:
-            console.print(draw(self.graph, self.roots), soft_wrap=False)
+            console.print(draw(self.graph, self.followed.roots), soft_wrap=False)
         console.print(self._table())
         for step in self.followed.steps:
             if bad := [f"{task} ({state})" for task, state in step.outcome.tasks.items() if state == "failed"]:
@@ -94,9 +66,10 @@ class Chained:
 
     def draw(self, file: Path) -> None:
         """Write the picture."""
-        names = " and ".join(self.roots) if len(self.roots) <= 2 else f"{len(self.roots)} DAGs"  # noqa: PLR2004 a line
-        reached = self.graph.reached_from([*self.roots, *self._marks()])
-        shown = sorted(reached, key=lambda dag_id: (dag_id not in self.roots, dag_id))
+        roots = self.followed.roots
+        names = " and ".join(roots) if len(roots) < 3 else f"{len(roots)} DAGs"  # noqa: PLR2004 a title is a line
+        reached = self.graph.reached_from([*roots, *self._marks()])
+        shown = sorted(reached, key=lambda dag_id: (dag_id not in roots, dag_id))
         found = diagram(self.graph, shown, self._marks())
         place(found)
         verb = "would wake" if self.planned else "woke"
@@ -145,16 +118,6 @@ class Chained:
         for cycle in self.followed.cycles:
             marks[cycle.dag_id] = ("cycle", "woken by itself")
         return marks
-
-    @staticmethod
-    def _event(event: Event) -> dict[str, Any]:
-        return {
-            "asset": event.asset.name,
-            "uri": event.asset.uri,
-            "extra": dict(event.extra),
-            "aliases": list(event.aliases),
-            "source": event.source,
-        }
 
 
 def woken_by(step: Step) -> str:

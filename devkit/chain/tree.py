@@ -10,7 +10,7 @@ from rich.tree import Tree
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from devkit.chain.graph import Graph
+    from common.chain.graph import Graph
 
 
 def draw(graph: Graph, roots: Sequence[str]) -> Tree:

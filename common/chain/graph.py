@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from devkit.chain.conditions import AssetKey, Condition, Term
-from devkit.chain.plan import resolve
+from common.chain.conditions import AssetKey, Condition, Term
+from common.chain.plan import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from devkit.chain.dags import Dag
+    from common.chain.dags import Dag
 
 
 @dataclass(frozen=True)

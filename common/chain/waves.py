@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from devkit.chain.conditions import Event, Queue, Waiting, Wake
+    from common.chain.conditions import Event, Queue, Waiting, Wake
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,16 @@ class Followed:
     waiting: tuple[Waiting, ...]
     held: tuple[Wake, ...]
     cycles: tuple[Cycle, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run succeeded and the chain came to an end."""
+        return not self.cycles and not any(step.outcome.state == "failed" for step in self.steps)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The DAGs that it began with."""
+        return tuple(step.dag_id for step in self.steps if step.wave == 0)
 
 
 def follow(

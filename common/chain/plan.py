@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devkit.chain.conditions import AssetKey, Event, Queue, Term, Wake
-from devkit.chain.waves import Followed, Outcome, follow
+from common.chain.conditions import AssetKey, Event, Queue, Term, Wake
+from common.chain.waves import Followed, Outcome, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from devkit.chain.dags import Dag
+    from common.chain.dags import Dag
 
 PLANNED = "planned"
 

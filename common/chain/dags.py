@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from devkit.chain.conditions import Condition, Group, Term, terms
+from common.chain.conditions import Condition, Group, Term, terms
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,14 @@ class DagFiles:
     errors: dict[str, str]
 
 
-def read_dags(folder: Path) -> DagFiles:
-    """Parse a folder as the dag-processor does."""
-    from airflow.models.dagbag import DagBag  # noqa: PLC0415  # Airflow is imported once its environment is set
+def read_dags(folder: Path | None = None) -> DagFiles:
+    """Parse a folder, by default Airflow's, as the dag-processor does."""
+    from airflow.models.dagbag import DagBag  # Airflow is imported once its environment is set
 
+    os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = "0"  # a breakpoint at a DAG's own lines takes longer
     logging.disable(logging.INFO)  # what it tells of providers is for nobody here
     try:
-        bag = DagBag(str(folder), include_examples=False)
+        bag = DagBag(folder and str(folder), include_examples=False)
     finally:
         logging.disable(logging.NOTSET)
     return DagFiles(
@@ -82,7 +84,7 @@ def from_airflow(dag: Any) -> Dag:
 
 def condition_of(condition: Any) -> Condition:
     """Translate Airflow's condition; what has one part is that part."""
-    from airflow.sdk import AssetAll, AssetAny  # noqa: PLC0415  # as above
+    from airflow.sdk import AssetAll, AssetAny
 
     if isinstance(condition, AssetAny | AssetAll):
         parts = tuple(condition_of(part) for part in condition.objects)

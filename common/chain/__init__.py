@@ -1,0 +1,1 @@
+"""A DAG and every DAG that its asset events wake, in one process: what wakes what, as a plan and for real."""

@@ -1,0 +1,33 @@
+"""`python -m common.chain`: run a chain where there is Airflow's environment and no `./dev`, and print its record."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+
+from common.chain import live, record, request
+from common.chain.dags import read_dags
+from common.chain.graph import Graph
+from common.debug_find import DebugError
+
+
+def main() -> int:
+    """Run what the command line asks for; the tasks' logs go to standard error."""
+    parser = argparse.ArgumentParser("python -m common.chain", description="Run a DAG and what its events wake.")
+    request.add_arguments(parser)
+    asked = request.read(parser, parser.parse_args())
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            files = read_dags()
+            followed = live.run(request.begin(asked, files, Graph(files.dags)), asked.first)
+    except DebugError as error:
+        print(json.dumps({"ok": False, "error": {"what": error.what, "why": error.why, "mend": error.mend}}))
+        return 1
+    print(json.dumps(record.to_json(followed)))
+    return 0 if followed.ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
