@@ -128,22 +128,17 @@ def source(path: str) -> str:
         return path
 
 
-def own_modules(roots: Iterable[str]) -> dict[str, str]:
-    """Give the loaded modules that lie in `roots` and are not part of the running component, with their files."""
-    found = {}
-    for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and name not in {"common", RESIDENT} and not name.startswith(f"{RESIDENT}."):
-            real = os.path.realpath(file)
-            if real.startswith(tuple(root + os.sep for root in roots)):
-                found[name] = real
-    return found
-
-
 def forget_own_modules(roots: Iterable[str]) -> None:
-    """Drop what a parent process had loaded of the project's own, so that this process loads it as it is now."""
-    for name in own_modules(roots):
-        del sys.modules[name]
+    """Drop what a parent process had loaded of the project's own, so that this process loads it as it is now.
+
+    :param roots: folders of the project's own code, as they stand in `sys.path`; real paths would take too long.
+    """
+    folders = tuple(root + os.sep for root in roots)
+    for name, module in list(sys.modules.items()):
+        if name not in {"common", RESIDENT} and not name.startswith(f"{RESIDENT}."):
+            file = getattr(module, "__file__", None)
+            if file and file.startswith(folders):
+                del sys.modules[name]
     importlib.invalidate_caches()
 
 

@@ -18,6 +18,7 @@ import os
 import socket
 import tempfile
 import time
+from collections import deque
 from contextlib import suppress
 from typing import IO, Any
 
@@ -42,25 +43,30 @@ log = logging.getLogger(__name__)
 class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airflow is not typed for others
     """Stock's manager of parses, with ears."""
 
+    _file_queue: deque[Any]
     _parallelism: int
     _file_process_interval: float
     bundle_refresh_check_interval: int
     _watcher: Watcher | None = None
 
     def _run_parsing_loop(self) -> None:
+        #: What each file's last parse read; those whose last parse failed; those that are to be parsed at once.
         self._reads: dict[Any, reads.Reads] = {}
+        self._failed: set[Any] = set()
         self._to_parse: set[Any] = set()
+        #: The stock loop's list of files, and where they really are.
         self._known_files: dict[str, set[Any]] = {}
         self._real_paths: dict[Any, str] = {}
-        self._failed: set[Any] = set()
+        #: What has changed just now, and since the parses that are running have begun.
+        self._fresh = Changes()
+        self._changes: list[tuple[float, Changes]] = []
+        self._configured_parallelism, self._configured_interval = self._parallelism, self._file_process_interval
         self._rung = False
-        self._configured: tuple[int, float] = (self._parallelism, self._file_process_interval)
         try:
-            warm_up()
             self._watch()
+            warm_up()
         except Exception:
-            log.exception("Edits are noticed at Airflow's own intervals only")
-            self._watcher = None
+            log.exception("Edits may be noticed late")
         try:
             super()._run_parsing_loop()
         finally:
@@ -73,8 +79,9 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
         for end in (ear, self._mouth):
             end.setblocking(False)
         self.selector.register(ear, 1, (self._hear, lambda _: None))
-        RecordedProcess.roots = tuple(dict.fromkeys(map(os.path.realpath, roots)))
-        watcher = Watcher(RecordedProcess.roots, self._ring, tell)
+        real = [os.path.realpath(root) for root in roots]
+        RecordedProcess.roots = tuple({*roots, *real})
+        watcher = Watcher(tuple(dict.fromkeys(real)), self._ring, tell)
         watcher.start()
         self._watcher = watcher
         if not any(bundle.supports_versioning for bundle in self._dag_bundles):
@@ -99,57 +106,64 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
 
     def _queue_requested_files_for_parsing(self) -> None:
         super()._queue_requested_files_for_parsing()
-        if self._watcher is not None and (changes := self._watcher.take()):
-            self._to_parse |= self._concerned(changes)
-            self._force_refresh_bundles |= {
-                bundle.name for bundle in self._dag_bundles if self._relist(bundle, changes)
-            }
+        if self._watcher is None:
+            return
+        now = time.monotonic()
+        self._changes = [(moment, each) for moment, each in self._changes if now - moment < self.processor_timeout]
+        if changes := self._watcher.take():
+            self._changes.append((now, changes))
+            self._fresh = changes
+            self._force_refresh_bundles |= {each.name for each in self._dag_bundles if self._lists_anew(each, changes)}
+
+    def _lists_anew(self, bundle: Any, changes: Changes) -> bool:
+        """Whether the list of DAG files may be another one: a file that had no DAG may have one now."""
+        root = os.path.realpath(bundle.path) + os.sep
+        known = set(self._real_paths.values())
+        return any(
+            path.startswith(root)
+            and (path in changes.listed or (path not in known and path.endswith((".py", ".zip", ".airflowignore"))))
+            for path in changes.saved
+        )
+
+    def _refresh_dag_bundles(self, known_files: dict[str, set[Any]]) -> None:
+        super()._refresh_dag_bundles(known_files)
+        if any(self._known_files.get(name) is not files for name, files in known_files.items()):
+            self._known_files = dict(known_files)
+            files = set().union(*known_files.values())
+            self._real_paths = {file: os.path.realpath(file.absolute_path) for file in files}
+            self._reads = {file: read for file, read in self._reads.items() if file in files}
+            self._failed &= files
+        fresh, self._fresh = self._fresh, Changes()
+        self._to_parse |= self._concerned(fresh)
 
     def _concerned(self, changes: Changes) -> set[Any]:
-        """Give the known DAG files whose parse read what has changed."""
+        """Give the DAG files whose parse has read what has changed."""
+        if not changes:
+            return set()
         concerned = {file for file, path in self._real_paths.items() if path in changes.saved}
         concerned |= {file for file, read in self._reads.items() if not read.paths.isdisjoint(changes.saved)}
         # What a broken file misses may be there now, in any place.
         return concerned | self._failed
 
-    def _relist(self, bundle: Any, changes: Changes) -> bool:
-        """Whether a change may make another list of DAG files: also a file's first or last DAG does."""
-        root = os.path.realpath(bundle.path) + os.sep
-        return any(path.startswith(root) for path in changes.saved)
-
-    def _refresh_dag_bundles(self, known_files: dict[str, set[Any]]) -> None:
-        super()._refresh_dag_bundles(known_files)
-        if known_files != self._known_files:
-            self._known_files = {name: set(files) for name, files in known_files.items()}
-            files = set().union(*self._known_files.values())
-            self._real_paths = {file: os.path.realpath(file.absolute_path) for file in files}
-            self._reads = {file: read for file, read in self._reads.items() if file in files}
-            self._failed &= files
-
     def processed_recently(self, now: Any, file: Any) -> bool:
         """Whether a file that was not edited may wait."""
-        interval = self._configured[1]
-        if self._watching and file in self._reads:
-            interval = max(interval, UNCHANGED_ASKING_OUTSIDE if self._reads[file].outside else UNCHANGED)
-        self._file_process_interval = interval
+        self._file_process_interval = self._configured_interval
+        if self._watching and (read := self._reads.get(file)):
+            rarely = UNCHANGED_ASKING_OUTSIDE if read.outside else UNCHANGED
+            self._file_process_interval = max(rarely, self._configured_interval)
         return bool(super().processed_recently(now, file))
 
     def _start_new_processes(self) -> None:
-        """Start the edited files first; one that is being parsed follows when that has ended."""
-        ready = [file for file in self._to_parse if file in self._real_paths and file not in self._processors]
-        self._to_parse = {file for file in self._to_parse if file in self._processors}
-        for file in sorted(ready, key=self._age):
-            if file in self._file_queue:
-                self._file_queue.remove(file)
-            self._file_queue.appendleft(file)
-        self._parallelism = max(self._configured[0], HURRIED if ready or self._to_parse else 0)
+        """Start the edited files first; one that is being parsed is parsed again when that has ended."""
+        running = set(self._processors)
+        self._to_parse &= self._real_paths.keys()
+        ready = self._to_parse - running
+        if ready:
+            others = [file for file in self._file_queue if file not in ready]
+            self._file_queue = deque([*sorted(ready, key=age), *others])
+        self._parallelism = max(self._configured_parallelism, HURRIED if ready else 1)
         super()._start_new_processes()
-
-    def _age(self, file: Any) -> float:
-        try:
-            return file.absolute_path.stat().st_mtime  # type: ignore[no-any-return] # a Path
-        except OSError:
-            return 0
+        self._to_parse -= self._processors.keys() - running
 
     def _service_processor_sockets(self, timeout: float | None = 1.0) -> None:
         """Sleep until a parse has ended, an edit is told, or the time is over.
@@ -177,18 +191,18 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
     def _learn(self, file: Any, process: Any) -> None:
         """Note what a parse read and whether it failed, and forget the DAGs that it did not find any more."""
         result = process.parsing_result
-        path = str(file.absolute_path)
         if read := reads.Reads.load(process.record):
             self._reads[file] = read
+            since = [changes for moment, changes in self._changes if moment >= process.start_time]
+            if any(not read.paths.isdisjoint(changes.saved) for changes in since):
+                self._to_parse.add(file)
             if self._watcher is not None:
-                self._watcher.look_also_at(set().union(*(read.paths for read in self._reads.values())))
+                self._watcher.look_also_at(set().union(*(each.paths for each in self._reads.values())))
         if result.import_errors:
             self._failed.add(file)
         else:
             self._failed.discard(file)
-            forget_what_is_gone(
-                file.bundle_name, str(file.rel_path), path, {dag.dag_id for dag in result.serialized_dags}
-            )
+            forget_what_is_gone(file, {dag.dag_id for dag in result.serialized_dags})
 
 
 class RecordedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[misc] # as above
@@ -232,7 +246,15 @@ def note_questions(recorder: reads.Recorder) -> None:
     CommsDecoder.send = noted
 
 
-def forget_what_is_gone(bundle: str, relative: str, path: str, found: set[str]) -> None:
+def age(file: Any) -> float:
+    """Give a DAG file's age, so that the one that was just saved goes first."""
+    try:
+        return -float(file.absolute_path.stat().st_mtime)
+    except OSError:
+        return 0
+
+
+def forget_what_is_gone(file: Any, found: set[str]) -> None:
     """Take DAGs that a file does not define any more off the list, and errors that it does not have any more.
 
     Stock leaves the former for most of a minute, and the latter for ever where a file has no DAG left.
@@ -243,14 +265,21 @@ def forget_what_is_gone(bundle: str, relative: str, path: str, found: set[str]) 
     from sqlalchemy import delete, update
 
     with create_session() as session:
-        gone = (DagModel.bundle_name == bundle, DagModel.relative_fileloc == relative, ~DagModel.is_stale)
+        gone = (
+            DagModel.bundle_name == file.bundle_name,
+            DagModel.relative_fileloc == str(file.rel_path),
+            ~DagModel.is_stale,
+        )
         session.execute(
             update(DagModel)
             .where(*gone, DagModel.dag_id.not_in(found))
             .values(is_stale=True)
             .execution_options(synchronize_session=False)
         )
-        mended = (ParseImportError.bundle_name == bundle, ParseImportError.filename == path)
+        mended = (
+            ParseImportError.bundle_name == file.bundle_name,
+            ParseImportError.filename == str(file.absolute_path),
+        )
         session.execute(delete(ParseImportError).where(*mended).execution_options(synchronize_session=False))
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from collections.abc import Set as AbstractSet
 
 #: A file counts as saved when nothing more happens for so long, and at the latest after so long (milliseconds).
 QUIET, LONGEST_QUIET = 50, 400
@@ -30,7 +31,7 @@ GRACE = 2
 MEANINGLESS_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".idea", ".mypy_cache", ".ruff_cache", ".venv"})
 MEANINGLESS_ENDINGS = (".pyc", ".pyo", ".swp", ".swx", "~", ".tmp", ".crswap")
 
-EVENTS, POLLING = "events", "polling"
+EVENTS, POLLING, NOTHING = "events", "polling", "nothing"
 
 log = logging.getLogger(__name__)
 
@@ -124,12 +125,12 @@ class Watcher:
     report: Callable[[str, str], None]
     mode: str = EVENTS
     _also: frozenset[str] = frozenset()
-    _known_also: frozenset[str] = frozenset()
     _cost: tuple[float, float] = (0.0, 0.0)
     _changes: Changes = field(default_factory=Changes)
     _seen: dict[str, Signature] = field(default_factory=dict)
     _unannounced: dict[str, int] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _looking: threading.Lock = field(default_factory=threading.Lock)
+    _taking: threading.Lock = field(default_factory=threading.Lock)
     _end: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -155,20 +156,27 @@ class Watcher:
 
     def take(self) -> Changes:
         """Give what has changed since the last time."""
-        with self._lock:
+        with self._taking:
             changes, self._changes = self._changes, Changes()
         return changes
 
     def look_also_at(self, paths: Iterable[str]) -> None:
-        """Watch files and folders outside of the roots too; without events, once a second."""
+        """Watch files and folders outside of the roots too; of them there are no events."""
         roots = tuple(root + os.sep for root in self.roots)
-        self._also = frozenset(path for path in paths if not path.startswith(roots))
+        also = frozenset(path for path in paths if not path.startswith(roots))
+        if also != self._also:
+            with self._looking:
+                kept = {path: sign for path, sign in self._seen.items() if path not in self._also - also}
+                self._seen = kept | look((), also - self._also)
+                self._also = also
 
     def _listen(self) -> Any:
         """Ask for file events; None where the system gives none, of which the report says why."""
-        from watchfiles._rust_notify import RustNotify
-
         try:
+            from watchfiles._rust_notify import RustNotify
+
+            for root in self.roots:
+                os.stat(root)  # noqa: PTH116 of what is missing, it says nothing
             return RustNotify(list(self.roots), False, False, 300, True, True)
         except Exception as error:  # noqa: BLE001 it raises several of its own
             self._switch(POLLING, f"the system gives no file events: {error}")
@@ -181,7 +189,8 @@ class Watcher:
                 if not self._end.is_set():
                     self._look(announced)
         except Exception:
-            log.exception("Edits are not noticed any more; DAG files are parsed at their intervals")
+            log.exception("The watcher has failed")
+            self._switch(NOTHING, "the watcher has failed: edits are seen when Airflow looks at each file by itself")
         finally:
             if self._events is not None:
                 self._events.close()
@@ -204,42 +213,32 @@ class Watcher:
         return max(least, min(60.0, processor / share), min(60.0, clock * 5))
 
     def _look(self, announced: set[str]) -> None:
-        processor, clock = time.thread_time(), time.monotonic()
-        now = look(self.roots, self._also)
-        self._cost = time.thread_time() - processor, time.monotonic() - clock
-        # What is watched since a moment ago has not changed by being seen for the first time.
-        before = {path: sign for path, sign in self._seen.items() if self._watched(path)}
-        before |= {path: now[path] for path in self._also - self._known_also if path in now}
-        self._known_also = self._also
-        changes = difference(before, now)
-        self._seen = now
-        self._weigh(changes, announced)
+        with self._looking:
+            processor, clock = time.thread_time(), time.monotonic()
+            now = look(self.roots, self._also)
+            self._cost = time.thread_time() - processor, time.monotonic() - clock
+            changes = difference(self._seen, now)
+            self._weigh(changes.saved & (now.keys() | self._seen.keys()) - self._also, announced)
+            self._seen = now
         # Two saves within a tick of the clock look like one; the event knows better.
         changes |= Changes(frozenset(announced & now.keys()))
         if changes:
-            with self._lock:
+            with self._taking:
                 self._changes |= changes
             self.wake()
 
-    def _watched(self, path: str) -> bool:
-        return path in self._also or path.startswith(tuple(root + os.sep for root in self.roots))
-
-    def _weigh(self, changes: Changes, announced: set[str]) -> None:
-        """Learn from what was found whether events arrive."""
+    def _weigh(self, found: AbstractSet[str], announced: AbstractSet[str]) -> None:
+        """Learn from the files in the roots that were found to be changed whether events arrive."""
         if self._events is None:
             return
-        if announced & changes.saved and self.mode == POLLING:
+        if self.mode == POLLING and found & announced:
             self._switch(EVENTS, "file events arrive again")
-        for path in announced:
-            self._unannounced.pop(path, None)
-        for path in list(self._unannounced):
-            self._unannounced[path] += 1
-        if any(looks > GRACE for looks in self._unannounced.values()):
-            self._unannounced.clear()
+        late = {path: looks + 1 for path, looks in self._unannounced.items() if path not in announced}
+        self._unannounced = late | dict.fromkeys(found - announced, 0)
+        if max(late.values(), default=0) > GRACE:
+            self._unannounced = {}
             if self.mode == EVENTS:
                 self._switch(POLLING, "file events do not arrive here")
-        found = {path for path in changes.saved - announced if path not in self._also and path in self._seen}
-        self._unannounced |= {path: 0 for path in found if not os.path.isdir(path)}  # noqa: PTH112 as above
 
     def _switch(self, mode: str, reason: str) -> None:
         self.mode = mode
