@@ -33,6 +33,8 @@ import psutil
 from airflow.executors.base_executor import BaseExecutor
 from setproctitle import setproctitle
 
+from common.airflow_3_0_6.rounds import Rounds
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -81,6 +83,7 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
         _client()
         self._to_load = [name.strip() for name in os.environ.get(PRELOAD, "").split(",") if name.strip()]
         self._bell = Bell()
+        self._rounds = Rounds()
 
     def queue_workload(self, workload: workloads.ExecuteTask, session: Any) -> None:
         """Take a task that the scheduler has set to queued."""
@@ -101,12 +104,16 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
     def heartbeat(self) -> None:
         """Start what is queued, note what has ended, then sleep in the scheduler's stead until there is news."""
         started = self._started
+        if self._bell.alarmed():
+            self._rounds.ring()
+        self._rounds.step()
         super().heartbeat()
         if self._started == started and not self.event_buffer:
             if self._to_load and not self._workers:
                 load(self._to_load.pop(0))
                 return
-            self._bell.sleep([worker.sentinel for worker in self._workers.values()])
+            sentinels = [worker.sentinel for worker in self._workers.values()]
+            self._bell.sleep([*sentinels, *self._rounds.sentinels()])
             self.sync()
 
     def sync(self) -> None:
@@ -141,6 +148,7 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
         for worker in workers:
             worker.kill()
         self.sync()
+        self._rounds.end()
         self._bell.close()
 
     def terminate(self) -> None:
@@ -159,6 +167,8 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
     from airflow.sdk.api.client import BearerAuth
     from airflow.sdk.execution_time.supervisor import supervise
 
+    from common.alerts.memory import out_of_memory_kills, why_it_ended
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_with_task)
     setproctitle(f"airflow worker -- LocalExecutor: {workload.ti.id}")
@@ -166,7 +176,8 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
         score.write("500")  # where memory runs out, the kernel ends a task and never the scheduler
     client = _client()
     client.auth = BearerAuth(workload.token)
-    supervise(
+    kills = out_of_memory_kills()
+    status = supervise(
         ti=workload.ti,
         dag_rel_path=workload.dag_rel_path,
         bundle_info=workload.bundle_info,
@@ -174,6 +185,20 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
         log_path=workload.log_path,
         client=client,
     )
+    if status:
+        _leave_word(workload.ti, why_it_ended(status, out_of_memory_kills() - kills))
+
+
+def _leave_word(ti: Any, words: str) -> None:
+    """Tell the alerts why a task's process ended that could not say so itself."""
+    from common.alerts.ledger import Ledger
+    from common.alerts.message import Failure
+
+    ended = Failure(dag=ti.dag_id, run=ti.run_id, task=ti.task_id, map_index=ti.map_index, attempt=ti.try_number)
+    try:
+        Ledger.shared().hint(ended, words)
+    except Exception:
+        log.warning("The alert will not say why %s ended: %s", ti.task_id, words, exc_info=True)
 
 
 @functools.lru_cache(maxsize=1)
@@ -215,13 +240,15 @@ def load(name: str) -> None:
 
 
 class Bell:
-    """Rings when a transaction commits that gives the scheduler something to do.
+    """Rings when a transaction commits that gives the scheduler something to do, or the alerts something to tell.
 
-    Triggers on four tables send a notification; PostgreSQL delivers it at commit. Any failure here costs no more than
+    Triggers on five tables send a notification; PostgreSQL delivers it at commit. Any failure here costs no more than
     the waiting that stock has: the executor falls back on sleeping, and tries again later.
     """
 
     CHANNEL = "scheduler_bell"
+    #: What a notification says where something failed.
+    ALARM = "failed"
     #: name -> table and condition. A changed definition needs a new name.
     TRIGGERS: ClassVar = {
         "scheduler_bell_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW WHEN (
@@ -232,12 +259,25 @@ class Bell:
         "scheduler_bell_asset_1": "AFTER INSERT ON asset_dag_run_queue FOR EACH STATEMENT",
         "scheduler_bell_dag_1": """AFTER UPDATE OF is_paused ON dag FOR EACH ROW
             WHEN (OLD.is_paused AND NOT NEW.is_paused)""",
+        "scheduler_alarm_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW
+            WHEN (NEW.state = 'failed' AND OLD.state IS DISTINCT FROM NEW.state)""",
+        "scheduler_alarm_run_1": """AFTER UPDATE OF state ON dag_run FOR EACH ROW
+            WHEN (NEW.state = 'failed' AND OLD.state IS DISTINCT FROM NEW.state)""",
+        "scheduler_alarm_import_1": "AFTER INSERT OR DELETE ON import_error FOR EACH ROW",
     }
 
     def __init__(self) -> None:
         self._connection: Any = None
         self._try_again_in = 0
+        self._alarmed = False
         self._open()
+
+    def alarmed(self) -> bool:
+        """Whether something failed since it was last asked."""
+        if self._connection is not None:
+            self._hush()
+        alarmed, self._alarmed = self._alarmed, False
+        return alarmed
 
     def sleep(self, also: list[int]) -> None:
         """Sleep until the bell rings, one of `also` gets ready, or `LONGEST_SLEEP` is over.
@@ -265,6 +305,7 @@ class Bell:
 
         try:
             self._connection.poll()
+            self._alarmed |= any(notify.payload == self.ALARM for notify in self._connection.notifies)
             self._connection.notifies.clear()
         except psycopg2.Error:
             log.warning("The database ended the scheduler's bell; looking every %s s until it is back", LONGEST_SLEEP)
@@ -299,10 +340,12 @@ class Bell:
         if there == set(self.TRIGGERS):
             return
         cursor.execute("SET lock_timeout = '3s'")
-        cursor.execute(
-            f"""CREATE OR REPLACE FUNCTION {self.CHANNEL}() RETURNS trigger LANGUAGE plpgsql AS
-            $$ BEGIN NOTIFY {self.CHANNEL}; RETURN NULL; END $$"""
-        )
+        for function, payload in ((self.CHANNEL, ""), (f"{self.CHANNEL}_alarm", f", '{self.ALARM}'")):
+            cursor.execute(
+                f"""CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN NOTIFY {self.CHANNEL}{payload}; RETURN NULL; END $$"""
+            )
         for name, definition in self.TRIGGERS.items():
             if name not in there:
-                cursor.execute(f"CREATE TRIGGER {name} {definition} EXECUTE FUNCTION {self.CHANNEL}()")
+                function = f"{self.CHANNEL}_alarm" if "_alarm_" in name else self.CHANNEL
+                cursor.execute(f"CREATE TRIGGER {name} {definition} EXECUTE FUNCTION {function}()")

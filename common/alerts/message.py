@@ -38,7 +38,8 @@ class Failure:
     :param channel: where its DAG wants it told; empty for the settings' channel.
     :param file: the DAG file that does not import.
     :param began: when the run last began; a cleared run fails anew.
-    :param count: of a burst: all failed tasks of the run; `names` are those that are not told one by one.
+    :param count: where it is one of many: all failed tasks of the run.
+    :param names: of a burst: those that are not told one by one.
     :param repeat: Slack did not answer when it was sent before.
     """
 
@@ -133,9 +134,8 @@ class Failure:
             found.append({"type": "section", "text": _text(escaped(self._named(), SECTION))})
         if self.error:
             found.append({"type": "section", "text": _text(code(self.error, SECTION))})
-        if self.repeat:
-            again = "Slack did not answer when this was sent before, so it may be here twice."
-            found.append({"type": "context", "elements": [_text(again)]})
+        if notes := self._notes():
+            found.append({"type": "context", "elements": [_text(note) for note in notes]})
         labels = {"task": "Open log", "run": "Open run", "burst": "Open run"}
         label = {"type": "plain_text", "text": labels.get(self.kind, "Open Airflow")}
         if len(self.url) <= LINK:
@@ -158,6 +158,14 @@ class Failure:
         if self.host:
             facts["Host"] = name(self.host, FIELD - 20)
         return facts
+
+    def _notes(self) -> list[str]:
+        notes = []
+        if self.kind == "task" and self.count:
+            notes.append(f"{self.count} tasks of this run have failed.")
+        if self.repeat:
+            notes.append("Slack did not answer when this was sent before, so it may be here twice.")
+        return notes
 
     def _named(self) -> str:
         apart = self.count - len(self.names)

@@ -1,0 +1,64 @@
+"""The message: what it says, where its link leads, how a terminal shows it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from common.alerts import memory, terminal
+from common.alerts.message import Failure
+from common.alerts.samples import samples
+
+BASES = ["http://localhost:8080", "http://localhost:8080/", "https://name-8080.app.github.dev/", "http://host/airflow/"]
+TASK = Failure(dag="d", run="manual__2025-11-20T00:00:00+00:00", task="group.t", map_index=3, attempt=2)
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_the_link_leads_to_the_log_of_the_very_try(base: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", base)
+    run = f"{base.rstrip('/')}/dags/d/runs/manual__2025-11-20T00%3A00%3A00%2B00%3A00"
+    assert TASK.url == f"{run}/tasks/group.t/mapped/3?try_number=2"
+    assert replace(TASK, map_index=-1).url == f"{run}/tasks/group.t?try_number=2"
+    assert replace(TASK, kind="run").url == replace(TASK, kind="burst").url == run
+    assert replace(TASK, kind="import").url == f"{base.rstrip('/')}/"
+
+
+@pytest.mark.parametrize("kind", samples())
+def test_a_message_survives_the_ledger(kind: str) -> None:
+    failure = samples()[kind]
+    assert Failure.from_record(json.loads(json.dumps(failure.record))) == failure
+
+
+def test_a_record_of_another_version_is_read_as_far_as_it_goes() -> None:
+    assert Failure.from_record({"dag": "d", "shoe_size": 43}) == Failure(dag="d")
+
+
+def test_a_burst_says_how_many_failed_and_the_first_names() -> None:
+    text = samples()["burst"].text
+    assert "200 tasks failed" in text
+    assert "10 of them told one by one; the others: ingest[10], ingest[11]" in text
+    assert "ingest[19] and 180 more" in text
+
+
+@pytest.mark.parametrize("kind", samples())
+def test_a_terminal_shows_the_same_words(
+    kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    failure = samples()[kind]
+    terminal.show(failure)
+    shown = capsys.readouterr().out
+    why = failure.why if failure.kind != "burst" else "10 of them told one by one"
+    for part in (failure.title, why.split("\n")[-1][:20], failure.url):
+        assert part in shown
+
+
+def test_a_kill_is_told_with_the_limit_that_tasks_run_under() -> None:
+    limit = memory.limit_mib()
+    assert limit > 0
+    assert memory.why_it_ended(-9, 0) == f"killed, most likely out of memory: limit {limit} MiB"
+    assert memory.why_it_ended(-9, 1) == f"killed for want of memory: limit {limit} MiB"
+    assert memory.why_it_ended(-11, 0) == "the process crashed (segmentation fault) (signal 11)"
+    assert memory.why_it_ended(3, 0) == "the process ended without a word, with exit status 3"

@@ -1,0 +1,321 @@
+"""Each failure reaches Slack once, whoever notices it, whatever Slack does: against the stand-in."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from common.alerts import ledger as ledgers
+from common.alerts import outbox, slack
+from common.alerts.ledger import Ledger
+from common.alerts.message import Failure
+from common.alerts.outbox import deliver, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+FORK = multiprocessing.get_context("fork")
+
+
+@dataclass(frozen=True)
+class Inbox:
+    """A channel of this test's own."""
+
+    page_url: str
+    channel: str
+
+    def messages(self) -> list[dict[str, Any]]:
+        """Give what arrived."""
+        found = httpx.get(f"{self.page_url}/slack/messages", trust_env=False).json()
+        return [message for message in found if message["channel"] == self.channel]
+
+    def texts(self) -> list[str]:
+        """Give what arrived, in plain text."""
+        return [str(message["text"]) for message in self.messages()]
+
+    def fault(self, **fields: Any) -> None:
+        """Make Slack fail."""
+        answer = httpx.post(f"{self.page_url}/control/faults", json={"service": "slack"} | fields, trust_env=False)
+        assert answer.status_code == httpx.codes.OK, answer.text
+
+    def mend(self) -> None:
+        """End all faults."""
+        httpx.delete(f"{self.page_url}/control/faults", trust_env=False)
+
+
+@pytest.fixture
+def inbox(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    """A Slack that works, and a channel of the test's own."""
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", pipeline_standins.env()["AIRFLOW_CONN_SLACK_API_DEFAULT"])
+    found = Inbox(pipeline_standins.page_url, f"#t-{uuid.uuid4().hex[:12]}")
+    monkeypatch.setenv("AIRFLOW_ALERT_CHANNEL", found.channel)
+    yield found
+    found.mend()
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Logs, and with them a ledger, of the test's own."""
+    monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://localhost:8080/")
+    return tmp_path
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Little patience and short pauses."""
+    monkeypatch.setattr(slack.send, "__defaults__", (1.5,))
+    monkeypatch.setattr(outbox, "PATIENCE", 3.0)
+    monkeypatch.setattr(outbox, "QUIET", 0.2)
+    monkeypatch.setattr(ledgers, "FIRST_PAUSE", 0.1)
+
+
+def failure(number: int = 0, **changes: Any) -> Failure:
+    """A failed task of one run."""
+    fields = {"dag": "d", "run": "r", "task": "t", "map_index": number, "attempt": 1, "error": "ValueError: x"}
+    return Failure(**(fields | changes))
+
+
+def settle() -> None:
+    """Deliver what waits until nothing does."""
+    deadline = time.monotonic() + 60
+    while (pause := deliver(Ledger.shared())) is not None:
+        assert time.monotonic() < deadline
+        time.sleep(min(pause, 0.2))
+
+
+def at_once(count: int, work: Callable[[int], object]) -> None:
+    """Do something in many processes at the same time."""
+    gate = FORK.Barrier(count)
+
+    def one(number: int) -> None:
+        gate.wait()
+        work(number)
+
+    processes = [FORK.Process(target=one, args=(number,)) for number in range(count)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * count
+
+
+def test_one_failure_that_many_processes_notice_is_told_once(inbox: Inbox) -> None:
+    at_once(8, lambda _: tell(failure()))
+    settle()
+    assert len(inbox.messages()) == 1
+
+
+def test_each_map_index_try_and_run_is_a_failure_of_its_own(inbox: Inbox) -> None:
+    for run in ("a", "b"):
+        for attempt in (1, 2):
+            for index in (-1, 0):
+                tell(failure(index, run=run, attempt=attempt))
+    tell(failure(kind="run", began="2025-11-20T00:00:00+00:00"))
+    tell(failure(kind="run", began="2025-11-21T00:00:00+00:00"))
+    assert len(inbox.messages()) == 10
+
+
+def test_the_message_has_a_username_from_the_settings_and_a_channel_of_its_dag(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_ALERT_USERNAME", "Night watch")
+    monkeypatch.setenv("AIRFLOW_ALERT_CHANNEL", "#elsewhere")
+    tell(failure(channel=inbox.channel))
+    (message,) = inbox.messages()
+    assert message["username"] == "Night watch"
+
+
+def test_two_hundred_failures_at_once_are_told_or_folded_and_none_twice(inbox: Inbox, hurried: None) -> None:
+    at_once(200, lambda number: tell(failure(number)))
+    settle()
+    *single, burst = inbox.messages()
+    assert len(single) == 10
+    assert "200 tasks failed" in burst["text"]
+    told = Counter(message["text"].split(",")[0] for message in single)
+    assert set(told.values()) == {1}
+    assert "10 of them told one by one" in burst["text"]
+    assert "180 more" in burst["text"]
+    assert Ledger.shared().next_due() is None
+
+
+def test_ten_failures_of_a_run_are_told_one_by_one_and_an_eleventh_says_so(inbox: Inbox, hurried: None) -> None:
+    for number in range(11):
+        tell(failure(number))
+    assert len(inbox.messages()) == 10
+    settle()
+    assert "11 tasks of this run have failed" in json.dumps(inbox.messages()[-1]["blocks"])
+    assert "t[10]" in inbox.texts()[-1]
+
+
+def test_what_slack_limits_for_a_moment_arrives_without_a_word(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    inbox.fault(kind="limit", times=1, seconds=1)
+    inbox.fault(kind="error", times=1)
+    tell(failure())
+    assert len(inbox.messages()) == 1
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("error", "mend"),
+    [
+        ("channel_not_found", "AIRFLOW_ALERT_CHANNEL"),
+        ("not_in_channel", "/invite"),
+        ("invalid_auth", "AIRFLOW_CONN_SLACK_API_DEFAULT"),
+        ("missing_scope", "chat:write"),
+        ("something_new", "Slack says something_new"),
+    ],
+)
+def test_a_refusal_is_one_warning_that_says_what_to_mend_and_is_told_later(
+    error: str, mend: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox.fault(kind="error", error=error)
+    tell(failure())
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert mend in record.getMessage()
+    assert "Task failed: d.t[0]" in record.getMessage()
+    inbox.mend()
+    settle()
+    assert len(inbox.messages()) == 1
+
+
+@pytest.mark.parametrize("kind", ["error", "hang", "slow", "drop", "limit"])
+def test_where_slack_fails_a_task_waits_no_longer_than_agreed_and_is_told_once_it_is_back(
+    kind: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    inbox.fault(kind=kind, seconds=30)
+    tell(failure())
+    (record,) = caplog.records
+    assert "kept" in record.getMessage()
+    assert inbox.messages() == [] or kind == "slow"
+    inbox.mend()
+    settle()
+    assert len(inbox.messages()) == 1 + (kind == "slow")
+
+
+def test_a_message_that_slack_took_without_an_answer_says_that_it_may_be_there_twice(
+    inbox: Inbox, hurried: None
+) -> None:
+    inbox.fault(kind="lose", times=1)
+    tell(failure())
+    settle()
+    first, second = inbox.messages()
+    assert "may be here twice" not in json.dumps(first["blocks"])
+    assert "may be here twice" in json.dumps(second["blocks"])
+
+
+def test_where_nothing_listens_the_warning_names_the_network(
+    inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = json.loads(os.environ["AIRFLOW_CONN_SLACK_API_DEFAULT"])
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_SLACK_API_DEFAULT",
+        json.dumps(connection | {"extra": {"base_url": f"http://127.0.0.1:{port}/api/"}}),
+    )
+    tell(failure())
+    (record,) = caplog.records
+    assert "No connection to Slack" in record.getMessage()
+
+
+@pytest.mark.filterwarnings("ignore")  # airflow warns of a connection that is not there
+def test_a_connection_without_a_token_is_said_to_be_so(
+    hurried: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps({"conn_type": "slack"}))
+    tell(failure())
+    assert "AIRFLOW_CONN_SLACK_API_DEFAULT" in caplog.records[-1].getMessage()
+
+
+def test_one_channel_that_refuses_does_not_hold_up_the_others(inbox: Inbox, hurried: None) -> None:
+    shared = Ledger.shared()
+    shared.add(failure(0, run="first", channel="#Not A Channel"), send=False)
+    shared.add(failure(1, run="second"), send=False)
+    deliver(shared)
+    assert len(inbox.messages()) == 1
+
+
+def test_a_sender_that_is_killed_before_it_sent_loses_nothing(
+    inbox: Inbox, hurried: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledgers, "HOLD", 1.0)
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def doomed() -> None:
+        slack.send = die
+        tell(failure())
+
+    process = FORK.Process(target=doomed)
+    process.start()
+    process.join(30)
+    assert process.exitcode == -signal.SIGKILL
+    assert inbox.messages() == []
+    at_once(4, lambda _: settle())
+    assert len(inbox.messages()) == 1
+
+
+def test_many_that_deliver_at_the_same_time_send_nothing_twice(inbox: Inbox, hurried: None) -> None:
+    shared = Ledger.shared()
+    for number in range(10):
+        shared.add(failure(number), send=False)
+    at_once(4, lambda _: settle())
+    assert Counter(Counter(inbox.texts()).values()) == {1: 10}
+
+
+def test_a_burst_that_is_noticed_late_is_one_message(inbox: Inbox, hurried: None) -> None:
+    shared = Ledger.shared()
+    for number in range(25):
+        shared.add(failure(number), send=False)
+    settle()
+    (text,) = inbox.texts()
+    assert text.startswith("25 tasks failed: d, run r: t[0], t[1]")
+
+
+def test_a_message_that_is_a_day_late_is_given_up_and_logged(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    shared = Ledger.shared()
+    shared.add(failure(), send=False)
+    monkeypatch.setattr(ledgers, "LATEST", 0)
+    shared.forget()
+    settle()
+    assert inbox.messages() == []
+    assert "given up" in caplog.text
+    assert not shared.add(failure(), send=True)
+
+
+def test_a_file_that_breaks_is_told_once_and_once_when_it_is_whole_again(inbox: Inbox) -> None:
+    shared = Ledger.shared()
+    for _ in range(3):
+        shared.turn(Failure(kind="import", file="x.py", error="ImportError: y", began=str(time.time())))
+    settle()
+    for _ in range(3):
+        shared.turn(Failure(kind="mended", file="x.py", reason="it did not import", began=str(time.time())))
+    settle()
+    assert [text.split(":")[0] for text in inbox.texts()] == ["DAG file does not import", "DAG file imports again"]
+
+
+def test_a_ledger_that_cannot_be_written_does_not_silence_it(
+    place: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "file").touch()
+    monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(place / "file"))
+    tell(failure())
+    assert len(inbox.messages()) == 1
