@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 #: A cold start under load takes a minute and a half.
 PATIENCE = 400
-POLL = 0.7
+POLL = 1.0
 #: A service that ended so often since `up` began will not come up.
 GIVE_UP_AFTER = 3
 #: One service of each image.
@@ -107,8 +107,9 @@ def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console:
         if wanted := [name for name in names if name in stale]:
             console.print(f"{'Pulling' if verb == 'pull' else 'Building'} {', '.join(images[name] for name in wanted)}")
             command = ["docker", *compose(settings, verb, *wanted)]
+            told = environment(settings) | {"WORKBENCH_INPUTS": inputs(settings)}
             # Docker's own progress belongs with ours: standard output is for the outcome.
-            if subprocess.run(command, cwd=settings.root, env=environment(settings), stdout=2, check=False).returncode:
+            if subprocess.run(command, cwd=settings.root, env=told, stdout=2, check=False).returncode:
                 raise UserError(
                     f"Docker could not {verb} {', '.join(wanted)}",
                     "see the lines above; most often there is no network, a proxy is not set, or the disk is full",

@@ -184,7 +184,6 @@ def environment(settings: Settings) -> dict[str, str]:
         **settings.inherited,
         "AIRFLOW_PORT": str(ports["AIRFLOW_PORT"]),
         "STANDINS_PORT": str(ports["STANDINS_PORT"]),
-        "WORKBENCH_INPUTS": inputs(settings),
         "WORKBENCH_S3_PORT": str(ports["STANDINS_S3_PORT"]),
         "WORKBENCH_SNOWFLAKE_PORT": str(ports["STANDINS_SNOWFLAKE_PORT"]),
     }

@@ -53,8 +53,8 @@ class Native:
         return self.settings.root
 
     def runs(self) -> bool:
-        """Say whether the supervisor answers."""
-        return self.supervisor.socket.exists() and self.supervisor.running()
+        """Say whether the supervisor answers, or left processes behind."""
+        return self.supervisor.running() or bool(self.supervisor.members())
 
     def observe(self, *, memory: bool = True) -> tuple[Service, ...]:
         """Ask supervisor and the services themselves."""

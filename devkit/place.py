@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from devkit.errors import UserError
-from devkit.settings import MODES, WORKSPACE, Settings
+from devkit.settings import DOCKER, MODES, NATIVE, WORKSPACE, Settings
 
 if TYPE_CHECKING:
     import argparse
@@ -97,28 +97,24 @@ def chosen(args: argparse.Namespace, *, starting: bool = False) -> Place:
 
     `--mode` decides, then where the environment runs already, then WORKBENCH_MODE, then whether Docker answers.
 
-    :param starting: whether the command would start the environment where it does not run.
+    :param starting: whether the command starts the environment where it does not run.
     :raises UserError: where that would start a second one.
     """
     settings = Settings.load()
     if os.environ.get("WORKBENCH_IMAGE") == WORKSPACE:
         return in_workspace(args, settings)
     places = {mode: make(settings, mode) for mode in MODES}
-    if args.mode:
-        running = [mode for mode in MODES if mode != args.mode and starting and places[mode].runs()]
-        mode = args.mode
-    else:
-        running = [mode for mode in MODES if places[mode].runs()][:1]
-        mode = settings.wanted_mode or (running[0] if running else default(places))
-        if not starting and running:
-            mode = running[0]
-    if starting and running and running[0] != mode:
+    if args.mode and not starting:
+        return places[args.mode]
+    running = next((mode for mode in MODES if places[mode].runs()), None)
+    wanted = args.mode or settings.wanted_mode
+    if starting and running and wanted not in {"", running}:
         raise UserError(
-            f"the environment runs already, in {running[0]} mode",
-            f"a second one, in {mode} mode, would compete for its ports",
-            f"./dev down --mode {running[0]} first, or leave {'--mode' if args.mode else 'WORKBENCH_MODE'} out",
+            f"the environment runs already, in {running} mode",
+            f"a second one, in {wanted} mode, would compete for its ports",
+            f"./dev down first, or leave {'--mode' if args.mode else 'WORKBENCH_MODE'} out",
         )
-    return places[mode]
+    return places[running or wanted or default(settings)]
 
 
 def in_workspace(args: argparse.Namespace, settings: Settings) -> Place:
@@ -136,7 +132,7 @@ def make(settings: Settings, mode: str) -> Place:
     """Give a place by name, whether or not it can work here."""
     # Each is imported only where it is looked at: `docker` knows nothing of supervisor, `native` nothing of Docker.
     settings = replace(settings, mode=mode)
-    if mode == "docker":
+    if mode == DOCKER:
         from devkit.docker import Docker  # noqa: PLC0415
 
         return Docker(settings)
@@ -149,8 +145,8 @@ def make(settings: Settings, mode: str) -> Place:
     return Native(settings)
 
 
-def default(places: dict[str, Place]) -> str:
+def default(settings: Settings) -> str:
     """Give Docker where a daemon answers, else native."""
     from devkit import engine  # noqa: PLC0415 as above
 
-    return "docker" if engine.answers(places["docker"].settings) else "native"
+    return DOCKER if engine.answers(settings) else NATIVE

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 #: Where an environment may run; in the dev container it runs around whoever asks.
 NATIVE, DOCKER, WORKSPACE = "native", "docker", "workspace"
-MODES = (DOCKER, NATIVE)
+MODES = (NATIVE, DOCKER)
 UI_USER = "admin"
 CONNECTION = "AIRFLOW_CONN_"
 #: variable -> default, or the offset from the stand-ins' first port.
