@@ -111,9 +111,7 @@ def run(request: Request, dag: Any = None) -> Ran:
     """
     if not request.slack:
         os.environ["AIRFLOW_ALERT_TO"] = "log"
-    with debugger.looking_away():
-        debugging.load()
-        _open()
+    _open()
     dag = dag or find(request.dag_id, request.file)
     if debugger.attached():  # a person may stand at a breakpoint for longer
         debugging.lift_time_limits(dag)
@@ -153,7 +151,8 @@ def prepare(dags: Sequence[Any]) -> None:
     :raises ValueError: where one cannot be serialized.
     """
     _open()
-    debug_database.register(dags)
+    with debugger.looking_away():
+        debug_database.register(dags)
     _prepared[:] = dags
 
 
@@ -220,15 +219,17 @@ def _tasks_of(run: Any) -> list[dict[str, Any]]:
 
 
 def _open() -> None:
-    """Turn to the debugger's database, once."""
-    from airflow.configuration import AIRFLOW_HOME
-
+    """Turn to the debugger's database, once, and make this process ready for a task."""
     if debug_database.is_open():
         return
-    debug_logs.quieten()
-    debug_database.use_own_database(Path(AIRFLOW_HOME) / "debug")
-    debugging.behave_like_a_worker()
-    debugging.look_before_connecting(debug_standins.refuse_when_down)
+    with debugger.looking_away():
+        debugging.load()
+        from airflow.configuration import AIRFLOW_HOME
+
+        debug_logs.quieten()
+        debug_database.use_own_database(Path(AIRFLOW_HOME) / "debug")
+        debugging.behave_like_a_worker()
+        debugging.look_before_connecting(debug_standins.refuse_when_down)
 
 
 def _first_date(dag: Any) -> datetime:

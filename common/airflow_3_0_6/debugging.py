@@ -92,13 +92,22 @@ def triggered(events: Sequence[Event], **asked: Any) -> Any:
 
 #: What the first task of a run imports.
 FIRST_TASK = (
-    "airflow.sdk",
+    "a2wsgi",
+    "airflow.api_fastapi.execution_api.routes",
+    "airflow.dag_processing.collection",
     "airflow.models",
     "airflow.models.dagbag",
-    "airflow.dag_processing.collection",
+    "airflow.models.serialized_dag",
+    "airflow.providers.standard.decorators.python",
+    "airflow.sdk",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.decorators",
     "airflow.sdk.execution_time.supervisor",
     "airflow.sdk.execution_time.task_runner",
-    "airflow.api_fastapi.execution_api.app",
+    "aiosqlite",
+    "anyio._backends._asyncio",
+    "jinja2.ext",
+    "jsonschema",
 )
 
 
@@ -138,6 +147,7 @@ def make_dag_test_light() -> None:
     app.create_task_execution_api_app = _tasks_api
     if not hasattr(supervisor.in_process_api_server, "cache_info"):
         supervisor.in_process_api_server = functools.lru_cache(maxsize=1)(supervisor.in_process_api_server)
+        _ = supervisor.in_process_api_server().transport  # built here, where no debugger looks on
 
 
 def _tasks_api() -> Any:
