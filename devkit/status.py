@@ -1,4 +1,4 @@
-"""Show health, restarts, memory, import errors and connections."""
+"""Show health, restarts, memory, connections, import errors, and when each DAG was last parsed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.table import Table
 
 from devkit import place
 from devkit.import_errors import ImportError_, import_errors
+from devkit.parsing import Parsing, parsing
 from devkit.progress import word
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Status:
     services: tuple[Service, ...]
     connections: tuple[Connection, ...]
     import_errors: tuple[ImportError_, ...]
+    parsing: Parsing
     orphans: int = 0
     overhead: int = 0
 
@@ -57,6 +59,7 @@ class Status:
                 for each in self.connections
             ],
             "import_errors": [error.to_json() for error in self.import_errors],
+            "parsing": self.parsing.to_json(),
         }
 
     def to_text(self, console: Console) -> None:
@@ -72,6 +75,8 @@ class Status:
             console.print(
                 f"  {each.conn_id:<22} {'stand-in' if each.is_standin else '[bold red]REAL[/], from your settings'}"
             )
+        if self.parsing.dags:
+            console.print(*self.parsing.to_text(), sep="\n")
         for error in self.import_errors:
             console.print(f"[red]DAG file not imported[/]  {error.file}:{error.line}  {error.message}", markup=True)
 
@@ -90,7 +95,15 @@ def status(where: Place) -> Status:
     """Look at everything."""
     found = where.observe()
     orphans = where.leftovers() if all(service.state == "stopped" for service in found) else 0
-    return Status(where.settings, found, where.settings.connections, import_errors(where), orphans, where.overhead())
+    return Status(
+        where.settings,
+        found,
+        where.settings.connections,
+        import_errors(where),
+        parsing(where),
+        orphans,
+        where.overhead(),
+    )
 
 
 def addresses(settings: Settings) -> dict[str, Any]:

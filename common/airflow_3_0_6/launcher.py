@@ -1,6 +1,6 @@
 """`python -m common.airflow_3_0_6.launcher COMMAND`: an Airflow component that starts sooner and holds less memory.
 
-Leans on the innards of Airflow 3.0.6. It runs `airflow COMMAND` in this process after four small changes; without
+Leans on the innards of Airflow 3.0.6. It runs `airflow COMMAND` in this process after a few small changes; without
 it, everything works as well and costs more (the numbers are in `bench/README.md`).
 """
 
@@ -41,6 +41,10 @@ def main() -> None:
         from common.airflow_3_0_6 import reload
 
         reload.install()
+    if component == "scheduler":
+        from common.airflow_3_0_6 import current_dags
+
+        current_dags.install()
     # A child's garbage collector leaves alone what its parent had loaded: touching an object's header copies its page.
     os.register_at_fork(after_in_child=gc.freeze)
     from airflow.__main__ import main as airflow
