@@ -1,0 +1,226 @@
+"""The dev container, opened by the devcontainer CLI as users of the host whose numbers editors meet."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.containers import editor
+from tests.containers.forwarder import forwarder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Browser
+
+    from tests.containers.editor import Developer
+    from tests.containers.harness import engine
+
+#: The first user of a machine and the second one; who is not root tests for themselves.
+UIDS = [1000, 1001] if os.geteuid() == 0 else [os.geteuid()]
+#: What does not depend on the number is tested once.
+ONCE = pytest.mark.parametrize("developer", UIDS[:1], indirect=True)
+LAST = pytest.mark.parametrize("developer", UIDS[-1:], indirect=True)
+CODESPACE = {"CODESPACE_NAME": "fluffy-waffle-7", "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "app.github.example"}
+ADDRESS = "https://fluffy-waffle-7-8080.app.github.example/"
+#: What GitHub's forwarder adds to each request; the host that it asks for is the loopback.
+FORWARDED = [f"--header=X-Forwarded-Host: {ADDRESS[8:-1]}", "--header=X-Forwarded-Proto: https"]
+#: Milliseconds that a page has, on a machine that is busy with something else.
+PATIENCE = 120_000
+BADLY_WRITTEN = "import os\n\n\ndef total() -> int:\n    return sum(numbrs)\n"
+
+
+@pytest.fixture(scope="session")
+def tools(docker: engine.Engine) -> Iterator[Path]:
+    """A folder of programs that every user can run."""
+    with tempfile.TemporaryDirectory(prefix="editor-tools-") as folder:
+        yield editor.install(docker, Path(folder))
+
+
+@pytest.fixture(scope="module", params=UIDS)
+def developer(request: pytest.FixtureRequest, docker: engine.Engine, tools: Path) -> Iterator[Developer]:
+    """A user who has opened a fresh clone."""
+    with editor.developer(docker, tools, request.param) as found:
+        try:
+            told = found.up()
+            assert told["outcome"] == "success"
+            assert told["remoteUser"] == "vscode"
+            found.stack.wait_until_healthy()
+            yield found
+        finally:
+            found.close()
+
+
+def status(developer: Developer) -> dict[str, Any]:
+    """Ask inside how things are."""
+    told: dict[str, Any] = json.loads(developer.try_inside("./dev", "status", "--json").stdout)
+    return told
+
+
+def test_files_belong_to_the_user_whichever_side_made_them(developer: Developer) -> None:
+    developer.inside("sh", "-c", "mkdir dags/made && echo inside >dags/made/inside.txt")
+    inside = developer.checkout / "dags/made/inside.txt"
+    assert (inside.stat().st_uid, inside.parent.stat().st_uid) == (developer.uid, developer.uid)
+    developer.run("sh", "-c", "echo outside >>dags/made/inside.txt && echo outside >dags/made/outside.txt")
+    developer.inside("sh", "-c", "echo inside >>dags/made/outside.txt")
+    assert inside.read_text(encoding="utf-8") == "inside\noutside\n"
+    assert (developer.checkout / "dags/made/outside.txt").read_text(encoding="utf-8") == "outside\ninside\n"
+    developer.run("rm", "-r", "dags/made")
+
+
+def test_git_trusts_the_checkout_on_both_sides_and_nothing_is_left_in_it(developer: Developer) -> None:
+    developer.inside("./dev", "status")
+    assert developer.inside("git", "status", "--porcelain") == ""
+    assert developer.run("git", "status", "--porcelain") == ""
+    theirs = {path for path in developer.checkout.rglob("*") if path.lstat().st_uid != developer.uid}
+    # The mount points of the image's environments lie under folders that initialize makes as this user.
+    assert theirs == set()
+
+
+def test_a_dag_runs_by_itself_against_the_standins(developer: Developer) -> None:
+    assert "success" in developer.inside("./dev", "run", "ingest_agents")
+
+
+def test_a_commit_runs_the_hooks(developer: Developer) -> None:
+    file = developer.checkout / "common/total.py"
+    developer.run("sh", "-c", 'printf %s "$0" >common/total.py', BADLY_WRITTEN)
+    developer.inside("git", "add", "common/total.py")
+    refused = developer.try_inside("git", "commit", "--message=Total")
+    assert refused.returncode != 0
+    assert "common/total.py:" in refused.stdout + refused.stderr
+    developer.inside("git", "restore", "--staged", "common/total.py")
+    file.unlink()
+    developer.inside("sh", "-c", "echo >>README.md && echo 'One more line.' >>README.md && git add README.md")
+    developer.inside("git", "commit", "--message=One more line")
+    assert developer.run("git", "log", "--format=%s", "-1") == "One more line\n"
+
+
+def test_the_first_terminal_greets_once(developer: Developer) -> None:
+    terminal = ("script", "--quiet", "--return", "--command", "bash -i -c true", "/dev/null")
+    developer.inside("sh", "-c", "rm -f ~/.welcomed")
+    greeting = developer.inside(*terminal)
+    assert [number for number in ("1.", "2.", "3.", "4.") if f"\n  {number} " in greeting] == ["1.", "2.", "3."]
+    assert "http://localhost:8080/" in greeting
+    assert developer.inside(*terminal).strip() == ""
+
+
+def test_lifecycle_commands_run_again_and_again_and_change_nothing_then(developer: Developer) -> None:
+    before = containers(developer)
+    told = [developer.up() for _ in range(2)]
+    for _ in range(2):
+        developer.devcontainer("run-user-commands")
+        developer.run(".devcontainer/initialize")
+        developer.inside(".devcontainer/post-create")
+    assert told[0]["containerId"] == told[1]["containerId"]
+    assert containers(developer) == before
+    hook = (developer.checkout / ".git/hooks/pre-commit").read_text(encoding="utf-8")
+    assert "INSTALL_PYTHON=.venv/bin/python\n" in hook
+
+
+@ONCE
+def test_the_front_door_knows_where_it_is(developer: Developer) -> None:
+    told = status(developer)
+    assert told["ok"]
+    assert told["mode"] == "workspace"
+    assert developer.inside("cat", told["ui"]["password_file"])
+    assert {each["conn_id"] for each in told["connections"] if each["is_standin"]} >= {
+        "aws_default",
+        "slack_api_default",
+    }
+    assert "Up already" in developer.inside("./dev", "up")
+    for command in (["down"], ["reset", "--yes"], ["logs", "scheduler"]):
+        refused = developer.try_inside("./dev", *command)
+        assert refused.returncode == 1
+        assert "on the host" in refused.stderr
+
+
+@ONCE
+def test_the_images_environment_is_used_and_none_is_made(developer: Developer) -> None:
+    program = "import airflow, debugpy, sys; print(sys.prefix, airflow.__file__)"
+    prefix, airflow = developer.inside(".venv/bin/python", "-c", program).split()
+    assert prefix == "/workspaces/airflow-workbench/.venv"
+    assert developer.inside("readlink", "--canonicalize", airflow).startswith("/home/airflow/.local/")
+    developer.inside(".venv-standins/bin/python", "-c", "import fakesnow")
+    assert list((developer.checkout / ".venv").iterdir()) == []
+
+
+@ONCE
+def test_keys_are_the_users_to_read_and_nobodys_to_change(developer: Developer) -> None:
+    assert developer.inside("cat", "/opt/airflow/keys/admin_password")
+    assert developer.try_inside("touch", "/opt/airflow/keys/x").returncode != 0
+
+
+@ONCE
+def test_unit_tests_pass(developer: Developer) -> None:
+    """Though a terminal in here has the settings of a running Airflow."""
+    assert " passed" in developer.inside("./dev", "test", "-m", "unit", "--", "-q", "-p", "no:cacheprovider")
+
+
+@ONCE
+def test_the_demo_passes(developer: Developer) -> None:
+    told = json.loads(developer.inside("./dev", "demo", "--json"))
+    assert told["ok"]
+    assert told["marts"]
+
+
+@ONCE
+def test_a_workspace_that_died_is_opened_again_with_its_ports(developer: Developer) -> None:
+    """The servers listened in the dead container's network."""
+    developer.stack.docker("kill", developer.stack.container("workspace")["Id"])
+    developer.up("--expect-existing-container")
+    developer.stack.wait_until_healthy()
+    assert status(developer)["ok"]
+
+
+@LAST
+def test_a_codespace_from_a_prebuild_has_its_own_address(developer: Developer) -> None:
+    """Stopped and carried to another machine, its containers still have the prebuild's environment."""
+    developer.stack.compose(*editor.FILES, "stop")
+    told = developer.up("--expect-existing-container", "--update-remote-user-uid-default=never", **CODESPACE)
+    assert told["outcome"] == "success"
+    developer.stack.wait_until_healthy()
+    for service in ("api-server", "dag-processor", "scheduler", "triggerer"):
+        environment = developer.stack.container(service)["Config"]["Env"]
+        assert f"AIRFLOW__API__BASE_URL={ADDRESS}" in environment, service
+
+
+@LAST
+def test_in_a_codespace_login_and_links_stay_behind_its_address(
+    developer: Developer, browser: Browser, tmp_path: Path
+) -> None:
+    """With cookies by TLS, and back to the page that was asked for."""
+    networks = developer.stack.container("workspace")["NetworkSettings"]["Networks"]
+    (address,) = {network["IPAddress"] for network in networks.values()}
+    with forwarder(address, 8080, tmp_path) as proxy:
+        page = browser.new_context(proxy={"server": proxy}, ignore_https_errors=True).new_page()
+        page.set_default_timeout(PATIENCE)
+        page.goto(f"{ADDRESS}dags/ingest_agents")
+        page.locator("input[name=username]").fill("admin")
+        page.locator("input[name=password]").fill(developer.inside("cat", "/opt/airflow/keys/admin_password").strip())
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{ADDRESS}dags/ingest_agents*")
+        page.get_by_text("ingest_agents").first.wait_for()
+        page.context.close()
+
+
+@LAST
+def test_a_codespaces_address_is_no_open_redirect(developer: Developer) -> None:
+    question = ("curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", *FORWARDED)
+    login = "http://localhost:8080/api/v2/auth/login?next="
+    assert developer.inside(*question, f"{login}{ADDRESS}dags") == "307"
+    assert developer.inside(*question, f"{login}https://elsewhere.example/") == "400"
+
+
+def containers(developer: Developer) -> dict[str, str]:
+    """Give each container of the environment and when it was started."""
+    label = f"label=com.docker.compose.project={developer.environment['COMPOSE_PROJECT_NAME']}"
+    names = developer.stack.docker("ps", "--all", "--quiet", "--filter", label).split()
+    shown = "{{.Name}} {{.Id}} {{.State.StartedAt}}"
+    return dict(
+        line.split(" ", 1) for line in developer.stack.docker("inspect", "--format", shown, *names).splitlines()
+    )
