@@ -80,12 +80,11 @@ class Chained:
         write(file, found, f"What {names or 'the events'} {verb}", runs, [*self._left(), *cycles])
 
     def _table(self) -> Table:
-        if self.planned:
-            table = Table("wave", "DAG", "writes", "woken by", title="If every task wrote all that it declares")
-        else:
-            table = Table(
-                "wave", "DAG run", "state", "seconds", "wrote", "woken by", title="The chain, in order of cause"
-            )
+        title = "If every task wrote all that it declares" if self.planned else "The chain, in order of cause"
+        table = Table(title=title)
+        results = () if self.planned else ("state", "seconds")
+        for heading in ("wave", "DAG", *results, "writes" if self.planned else "wrote", "woken by"):
+            table.add_column(heading, overflow="fold")
         for step in self.followed.steps:
             state, seconds = step.outcome.state, step.outcome.seconds
             told = () if self.planned else (f"[{COLOURS.get(state, 'default')}]{state}[/]", f"{seconds or 0:.1f}")
