@@ -211,7 +211,7 @@ class Ledger:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Connect for one short transaction: no process keeps the file open, or a lock while it is frozen."""
-        with closing(sqlite3.connect(self.path, timeout=10, isolation_level=None)) as db:
+        with closing(sqlite3.connect(self.path, timeout=12, isolation_level=None)) as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
