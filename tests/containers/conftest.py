@@ -27,8 +27,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.containers)
             item.add_marker(pytest.mark.timeout(LONGEST_SECONDS))
-    # With the workspace the editor publishes the UI, and Compose no longer does.
-    items.sort(key=lambda item: item.path == HERE / "test_workspace.py")
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +49,8 @@ def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) ->
         "COMPOSE_PROJECT_NAME": f"workbench-test-{secrets.token_hex(4)}",
         "AIRFLOW_PORT": str(free_port()),
         "STANDINS_PORT": str(free_port()),
+        "STANDINS_S3_PORT": str(free_port()),
+        "STANDINS_SNOWFLAKE_PORT": str(free_port()),
     }
     return Stack(folder, environment)
 

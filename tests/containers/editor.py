@@ -125,9 +125,10 @@ def developer(docker: engine.Engine, tools: Path, uid: int) -> Iterator[Develope
             found = Developer(uid, home, environment)
             plugins = json.dumps({"cliPluginsExtraDirs": [str(tools / "plugins")]})
             found.run("sh", "-c", 'mkdir "$DOCKER_CONFIG" && echo "$0" >"$DOCKER_CONFIG/config.json"', plugins)
-            found.run("git", "config", "--global", "user.name", "Developer")
-            found.run("git", "config", "--global", "user.email", "developer@example.org")
             found.run("git", "init", "--quiet", "--initial-branch=main")
+            # Of the checkout: VS Code takes the user's own identity along, the CLI does not.
+            found.run("git", "config", "user.name", "Developer")
+            found.run("git", "config", "user.email", "developer@example.org")
             found.run("git", "add", ".")
             found.run("git", "commit", "--quiet", "--message=Clone")
             yield found

@@ -48,6 +48,8 @@ def test_the_editors_file_names_what_is_there(clone: Stack) -> None:
     for file in settings["dockerComposeFile"]:
         assert (clone.checkout / ".devcontainer" / file).is_file()
     assert all(settings["portsAttributes"][str(port)]["label"] for port in settings["forwardPorts"])
+    passed_on = (clone.checkout / "compose/user.env").read_text(encoding="utf-8").splitlines()
+    assert set(settings["secrets"]) <= set(passed_on)
     assert all(secret["description"] for secret in settings["secrets"].values())
     commands = [value for name, value in settings.items() if name.endswith("Command")]
     assert commands
