@@ -33,6 +33,7 @@ import psutil
 from airflow.executors.base_executor import BaseExecutor
 from setproctitle import setproctitle
 
+from common.airflow_3_0_6.reads import forget_own_modules
 from common.airflow_3_0_6.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -167,6 +168,7 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
     from airflow.sdk.api.client import BearerAuth
     from airflow.sdk.execution_time.supervisor import supervise
 
+    forget_own_modules()  # what the scheduler has loaded of `common` may have been edited since
     from common.alerts.memory import out_of_memory_kills, why_it_ended
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

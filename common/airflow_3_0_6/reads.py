@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 #: This package is part of the running component: a parse must not load it anew.
 RESIDENT = __package__ or "common.airflow_3_0_6"
 #: The checkout, natively; `/opt/airflow` in a container.
-PROJECT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).parents[2]
+#: The project's own modules that DAG files import, as they stand in `sys.path`.
+COMMON = str(PROJECT / "common")
 #: Python notes a source's age in whole seconds: bytecode of a source younger than this could hide the next edit.
 RACY_SECONDS = 2.0
 
@@ -128,7 +130,7 @@ def source(path: str) -> str:
         return path
 
 
-def forget_own_modules(roots: Iterable[str]) -> None:
+def forget_own_modules(roots: Iterable[str] = (COMMON,)) -> None:
     """Drop what a parent process had loaded of the project's own, so that this process loads it as it is now.
 
     :param roots: folders of the project's own code, as they stand in `sys.path`; real paths would take too long.

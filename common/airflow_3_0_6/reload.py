@@ -32,8 +32,8 @@ from common.airflow_3_0_6.watcher import Changes, Watcher
 UNCHANGED, UNCHANGED_ASKING_OUTSIDE = 600, 60
 #: Seconds between two listings of all files without an edit.
 LISTING = 60
-#: Parses at a time after an edit (`[dag_processor] parsing_processes` is for the others).
-HURRIED = min(os.cpu_count() or 1, 4)
+#: Parses at a time after an edit (`[dag_processor] parsing_processes` is for the others); each takes memory.
+HURRIED = 2
 #: Between a parse's last word and its end; seconds.
 LAST_MOMENT = 0.005
 
@@ -74,7 +74,7 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
                 self._watcher.stop()
 
     def _watch(self) -> None:
-        roots = [str(bundle.path) for bundle in self._dag_bundles] + [str(reads.PROJECT / "common")]
+        roots = [str(bundle.path) for bundle in self._dag_bundles] + [reads.COMMON]
         ear, self._mouth = socket.socketpair()
         for end in (ear, self._mouth):
             end.setblocking(False)
