@@ -68,6 +68,10 @@ class Ui:
         return log.inner_text()
 
     def save(self, file: Path) -> None:
-        """Save a picture of what is seen, when nothing moves any more."""
-        self.page.wait_for_load_state("networkidle")
-        self.page.screenshot(path=file, animations="disabled")
+        """Save a picture of what is seen, once it is all there."""
+        self.page.wait_for_function("!document.querySelector('[class*=skeleton]')")
+        before = b""
+        while (now := self.page.screenshot(animations="disabled")) != before:
+            before = now
+            self.page.wait_for_timeout(1000)
+        file.write_bytes(now)
