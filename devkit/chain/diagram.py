@@ -52,7 +52,8 @@ class Box:
 class Link:
     """A cause and its consequence, by the numbers of their boxes.
 
-    :ivar bends: where it passes columns between them: the column's left edge, its right edge, and y.
+    :ivar bends: where it passes columns between them: the column's left edge, its right edge, and y. Of one that goes
+        back, how low it goes.
     :ivar back: it closes a cycle, and goes from right to left.
     """
 
@@ -112,7 +113,7 @@ def diagram(graph: Graph, shown: Collection[str], marks: Mapping[str, tuple[str,
     for dag_id in shown:
         dag = graph.dags[dag_id]
         mark, note = marks.get(dag_id, ("", ""))
-        note = note or dag.schedule or ("by events" if dag.condition else "by hand")
+        note = ", ".join(filter(None, [dag.schedule, note])) or ("by events" if dag.condition else "by hand")
         number = found.add(dag_id, Box("dag", dag_id, note, f"{dag.file.name}\n{dag.when}", mark))
         for node in graph.written_by(dag_id):
             found.link(number, add_asset(node))

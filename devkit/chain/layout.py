@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from devkit.chain.diagram import HEIGHTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from devkit.chain.diagram import Diagram, Link
 
 #: Pixels between the middles of two rows, between two columns, and around everything.
@@ -42,9 +40,9 @@ def place(found: Diagram) -> None:
     for number, points in bends.items():
         spots = sorted((round(column), row) for row, column in points)
         found.links[number].bends = [(left[c], left[c] + widths[c], top + row * ROW) for c, row in spots]
-    lowest = max((y for box in found.boxes for y in [box.y]), default=top)
-    lowest = max([lowest, *(y for link in found.links for _, _, y in link.bends)])
-    found.height = lowest + top + (ROW * 0.6 if any(link.back for link in found.links) else 0)
+    found.height = (
+        max([top, *(box.y for box in found.boxes), *(y for link in found.links for _, _, y in link.bends)]) + top
+    )
 
 
 def mark_back_links(found: Diagram) -> None:
@@ -107,26 +105,55 @@ def into_rows(found: Diagram, columns: list[int]) -> tuple[list[float], dict[int
         part = igraph.Graph(n=len(members), edges=ends, directed=True)
         first = min(columns[number] for number in members)
         spots = part.layout_sugiyama(layers=[columns[number] - first for number in members], maxiter=500)
-        points = {number: bent for number, bent in zip(mine, spots.edge_routing, strict=False) if bent}
-        lowest = min(_rows(spots.coords, points.values()))
-        for number, (row, _) in zip(members, spots.coords, strict=True):
-            rows[number] = row - lowest + offset
-        for number, bent in points.items():
-            bends[number] = [[row - lowest + offset, column + first] for row, column in bent]
-        offset += max(_rows(spots.coords, points.values())) - lowest + 1
+        paths = {number: bent for number, bent in zip(mine, spots.edge_routing, strict=False) if bent}
+        coordinates = spots.coords  # a copy at each look
+        lowest = spread([*coordinates, *(point for bent in paths.values() for point in bent)])
+        for number, (row, _) in zip(members, coordinates, strict=True):
+            rows[number] = row + offset
+        for number, bent in paths.items():
+            bends[number] = [[row + offset, column + first] for row, column in bent]
+        offset += lowest + 1
+        back = [number for number, link in enumerate(found.links) if link.back and link.source in local]
+        bends |= {number: [[offset, columns[found.links[number].source]]] for number in back}
+        offset += bool(back)
     return rows, bends
 
 
-def _rows(boxes: Iterable[list[float]], links: Iterable[list[list[float]]]) -> list[float]:
-    return [row for row, _ in [*boxes, *(point for points in links for point in points)]]
+def spread(spots: list[list[float]]) -> float:
+    """Move spots of a column apart to a row's distance, as little as that takes, so that the first row is 0.
+
+    igraph leaves some of them half a row apart.
+
+    :param spots: row and column; the row is changed in place.
+    :return: the last row.
+    """
+    by_column: dict[float, list[list[float]]] = {}
+    for spot in spots:
+        by_column.setdefault(spot[1], []).append(spot)
+    for column in by_column.values():
+        column.sort()
+        blocks: list[tuple[float, int]] = []  # neighbours that touch: where the first wants to be on average, how many
+        for position, spot in enumerate(column):
+            wish, size = spot[0] - position, 1
+            while blocks and blocks[-1][0] >= wish:
+                other, more = blocks.pop()
+                wish, size = (wish * size + other * more) / (size + more), size + more
+            blocks.append((wish, size))
+        wishes = [wish for wish, size in blocks for _ in range(size)]
+        for position, (spot, wish) in enumerate(zip(column, wishes, strict=True)):
+            spot[0] = wish + position
+    top = min(row for row, _ in spots)
+    for spot in spots:
+        spot[0] -= top
+    return max(row for row, _ in spots)
 
 
 def path(found: Diagram, link: Link) -> str:
     """Give a link's way as SVG path data."""
     source, target = found.boxes[link.source], found.boxes[link.target]
-    if link.back:  # below everything, from foot to foot
+    if link.back:  # below its part of the picture, from foot to foot
         foot, end = source.y + source.height / 2, target.y + target.height / 2 + TIP
-        low = found.height + ROW * 0.1
+        low = link.bends[0][2]
         return f"M{source.x:.0f},{foot:.0f} C{source.x:.0f},{low:.0f} {target.x:.0f},{low:.0f} {target.x:.0f},{end:.0f}"
     start, end = source.x + source.width / 2, target.x - target.width / 2 - TIP
     stops = [(start, start, source.y), *link.bends, (end, end, target.y)]

@@ -108,10 +108,12 @@ class Chained:
         """Give each DAG its state in the picture; of several runs, the last one's."""
         marks: dict[str, tuple[str, str]] = {}
         for step in self.followed.steps:
-            seconds = f", {step.outcome.seconds:.1f} s" if step.outcome.seconds is not None else ""
-            marks[step.dag_id] = (step.outcome.state, f"wave {step.wave}: {step.outcome.state}{seconds}")
+            seconds = f" in {step.outcome.seconds:.1f} s" if step.outcome.seconds is not None else ""
+            told = "" if self.planned else f": {step.outcome.state}{seconds}"
+            marks[step.dag_id] = (step.outcome.state, f"wave {step.wave}{told}")
         for waiting in self.followed.waiting:
-            marks[waiting.dag_id] = ("waiting", f"waits for {waiting.needs}")
+            state, note = marks.get(waiting.dag_id, ("waiting", ""))
+            marks[waiting.dag_id] = (state, ", ".join(filter(None, [note, f"waits for {waiting.needs}"])))
         for held in self.followed.held:
             marks[held.dag_id] = ("held", "held back")
         for cycle in self.followed.cycles:

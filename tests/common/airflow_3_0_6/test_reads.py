@@ -103,7 +103,7 @@ def test_installed_packages_do_not_count(project: Path) -> None:
 
 
 def test_a_record_that_was_cut_off_counts_as_none(tmp_path: Path) -> None:
-    reads = Reads(frozenset({"/a", "/b"}), outside=True)
+    reads = Reads(frozenset({"/a", "/b"}), frozenset({"/c"}), outside=True)
     with (tmp_path / "record").open("w+b") as file:
         reads.dump(file)
         assert Reads.load(file) == reads
