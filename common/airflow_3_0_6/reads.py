@@ -48,16 +48,18 @@ class Reads:
     """What one parse read.
 
     :ivar paths: real paths of files, and of folders that were listed.
+    :ivar written: real paths of files that it wrote by itself.
     :ivar outside: whether it also asked something that sends no file events: Airflow's variables and connections, the
         network, another program.
     """
 
     paths: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
     outside: bool = False
 
     def dump(self, file: IO[bytes]) -> None:
         """Write it where the parent process reads it."""
-        file.write(json.dumps({"paths": sorted(self.paths), "outside": self.outside}).encode())
+        file.write(json.dumps([sorted(self.paths), sorted(self.written), self.outside]).encode())
         file.flush()
 
     @classmethod
@@ -65,10 +67,10 @@ class Reads:
         """Read what a parse wrote; None where it was ended before."""
         file.seek(0)
         try:
-            found = json.load(file)
+            paths, written, outside = json.load(file)
         except ValueError:
             return None
-        return cls(frozenset(found["paths"]), found["outside"])
+        return cls(frozenset(paths), frozenset(written), outside)
 
 
 @dataclass
@@ -88,7 +90,8 @@ class Recorder:
     def result(self) -> Reads:
         """Stop listening, and give what was heard."""
         self._on = False
-        return Reads(frozenset(_own(self._read) - _own(self._written)), self.outside)
+        written = _own(self._written)
+        return Reads(frozenset(_own(self._read) - written), frozenset(written), self.outside)
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         # Thousands of events come this way, and an exception would break what caused it.

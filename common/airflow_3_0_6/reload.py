@@ -61,6 +61,7 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
         self._fresh = Changes()
         self._changes: list[tuple[float, Changes]] = []
         self._configured_parallelism, self._configured_interval = self._parallelism, self._file_process_interval
+        self._configured_listing = self.bundle_refresh_check_interval
         self._rung = False
         try:
             self._watch()
@@ -84,8 +85,6 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
         watcher = Watcher(tuple(dict.fromkeys(real)), self._ring, tell)
         watcher.start()
         self._watcher = watcher
-        if not any(bundle.supports_versioning for bundle in self._dag_bundles):
-            self.bundle_refresh_check_interval = max(LISTING, self.bundle_refresh_check_interval)
 
     def _ring(self) -> None:
         """Wake the loop; called in the watcher's thread."""
@@ -108,6 +107,8 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
         super()._queue_requested_files_for_parsing()
         if self._watcher is None:
             return
+        versioned = any(bundle.supports_versioning for bundle in self._dag_bundles)
+        self.bundle_refresh_check_interval = LISTING if self._watching and not versioned else self._configured_listing
         now = time.monotonic()
         self._changes = [(moment, each) for moment, each in self._changes if now - moment < self.processor_timeout]
         if changes := self._watcher.take():
@@ -142,8 +143,9 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
             return set()
         concerned = {file for file, path in self._real_paths.items() if path in changes.saved}
         concerned |= {file for file, read in self._reads.items() if not read.paths.isdisjoint(changes.saved)}
-        # What a broken file misses may be there now, in any place.
-        return concerned | self._failed
+        # The module that a broken file misses may be there now, in any place; if the file did not make it by itself.
+        modules = {path for path in changes.saved if path.endswith(".py")}
+        return concerned | {file for file in self._failed if modules - self._reads.get(file, reads.Reads()).written}
 
     def processed_recently(self, now: Any, file: Any) -> bool:
         """Whether a file that was not edited may wait."""
@@ -158,12 +160,13 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
         running = set(self._processors)
         self._to_parse &= self._real_paths.keys()
         ready = self._to_parse - running
+        for_callbacks = {file for file in ready if self._callback_to_execute.get(file)}  # these parse for nothing else
         if ready:
             others = [file for file in self._file_queue if file not in ready]
             self._file_queue = deque([*sorted(ready, key=age), *others])
         self._parallelism = max(self._configured_parallelism, HURRIED if ready else 1)
         super()._start_new_processes()
-        self._to_parse -= self._processors.keys() - running
+        self._to_parse -= self._processors.keys() - running - for_callbacks
 
     def _service_processor_sockets(self, timeout: float | None = 1.0) -> None:
         """Sleep until a parse has ended, an edit is told, or the time is over.
@@ -202,7 +205,10 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
             self._failed.add(file)
         else:
             self._failed.discard(file)
-            forget_what_is_gone(file, {dag.dag_id for dag in result.serialized_dags})
+            try:
+                forget_what_is_gone(file, {dag.dag_id for dag in result.serialized_dags})
+            except Exception:
+                log.exception("DAGs that have left %s stay on the list until it is parsed again", file.rel_path)
 
 
 class RecordedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[misc] # as above
