@@ -49,7 +49,8 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
     bundle_refresh_check_interval: int
     _watcher: Watcher | None = None
 
-    def _run_parsing_loop(self) -> None:
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
         #: What each file's last parse read; those whose last parse failed; those that are to be parsed at once.
         self._reads: dict[Any, reads.Reads] = {}
         self._failed: set[Any] = set()
@@ -63,6 +64,8 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
         self._configured_parallelism, self._configured_interval = self._parallelism, self._file_process_interval
         self._configured_listing = self.bundle_refresh_check_interval
         self._rung = False
+
+    def _run_parsing_loop(self) -> None:
         try:
             self._watch()
             warm_up()
