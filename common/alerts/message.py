@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 from urllib.parse import quote
 
-from common.alerts.mrkdwn import code, cut, escaped, name
+from common.alerts.mrkdwn import clean, code, cut, escaped, name
 
 Kind = Literal["task", "run", "burst", "import", "mended"]
 
@@ -124,12 +124,12 @@ class Failure:
     def blocks(self) -> list[dict[str, Any]]:
         """The message in Slack's Block Kit."""
         found: list[dict[str, Any]] = [
-            {"type": "header", "text": {"type": "plain_text", "text": cut(self.title, HEADER)}},
+            {"type": "header", "text": {"type": "plain_text", "text": cut(clean(self.title), HEADER)}},
         ]
         if facts := self._facts():
             found.append({"type": "section", "fields": [_text(f"*{key}*\n{value}") for key, value in facts.items()]})
-        if self.reason:
-            found.append({"type": "section", "text": _text(escaped(self.reason, SECTION))})
+        if reason := escaped(self.reason, SECTION):
+            found.append({"type": "section", "text": _text(reason)})
         if self.kind == "burst":
             found.append({"type": "section", "text": _text(escaped(self._named(), SECTION))})
         if self.error:
