@@ -147,7 +147,8 @@ def browser() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
-    options = ["--no-sandbox"] if os.geteuid() == 0 else []  # its sandbox refuses to run as root
+    # Its sandbox refuses to run as root; a container's /dev/shm is too small for a large page.
+    options = ["--disable-dev-shm-usage", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=options)
         yield browser
