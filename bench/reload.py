@@ -7,6 +7,7 @@ all kinds of them at the same time, each kind in files of its own, and fewer of 
 from __future__ import annotations
 
 import argparse
+import random
 import shutil
 import threading
 import time
@@ -28,11 +29,14 @@ if TYPE_CHECKING:
 
 #: The longest that stock takes is five minutes for the list of files and half of one for a parse.
 PATIENCE = 420
+#: Stock shows a DAG's edits at most every 30 s; each but the one that is meant to be quick comes after that.
+REST = 35
 DAG = """
 from pathlib import Path
 from airflow.sdk import dag, task
 from common.bench_reload import VALUE
 
+# {longer}
 @dag(schedule=None, tags=["{value}", "module " + str(VALUE), Path(__file__).with_name("bench.sql").read_text()])
 def {name}():
     @task
@@ -108,7 +112,7 @@ def write_files(dags: Path, common: Path) -> None:
     (common / "bench_reload.py").write_text("VALUE = 0\n")
     (dags / "bench.sql").write_text("SELECT 0")
     for number in range(6):
-        (dags / f"bench_{number}.py").write_text(DAG.format(name=f"bench_{number}", value=0))
+        (dags / f"bench_{number}.py").write_text(DAG.format(name=f"bench_{number}", value=0, longer=""))
 
 
 @dataclass
@@ -123,7 +127,8 @@ class Editor:
 
     def save(self, name: str, value: int) -> None:
         """Save a DAG file."""
-        (self.stack.dags / f"{name}.py").write_text(DAG.format(name=name, value=value))
+        # Another size each time: of an edit within the same second that leaves it, stock executes the bytecode before.
+        (self.stack.dags / f"{name}.py").write_text(DAG.format(name=name, value=value, longer="longer " * value))
 
     def serves(self, name: str, value: int) -> bool:
         """Whether source and details are those of a version."""
@@ -212,12 +217,14 @@ def measure_edits(stack: Stack, turns: int, *, together: bool) -> dict[str, list
 
     def make(kind: Callable[[Editor, int], dict[str, float]]) -> None:
         edit = Editor(stack)
+        rest = REST if stack.kind == "stock" else 0
         for turn in range(1, 1 + (turns if stack.kind == "ours" or kind is not come_and_go else 1)):
+            time.sleep(rest + random.uniform(0, 1))  # noqa: S311 at any moment of Airflow's second
             for name, seconds in kind(edit, turn).items():
                 results.setdefault(name, []).append(seconds)
                 print(f"{stack.kind}: {name}: {seconds:.2f} s", flush=True)
 
-    threads = [threading.Thread(target=make, args=(kind,)) for kind in EDITS]
+    threads = [threading.Thread(target=make, args=(kind,), daemon=True) for kind in EDITS]
     for thread in threads:
         thread.start()
         if not together:
