@@ -246,6 +246,8 @@ class Stock(Stack):
     """Airflow's own settings."""
 
     kind = "stock"
+    #: Variables beside its own, such as a connection.
+    more: dict[str, str] = field(default_factory=dict)
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _password: str = field(default_factory=functools.partial(secrets.token_urlsafe, 16))
 
@@ -337,6 +339,7 @@ class Stock(Stack):
             "AIRFLOW__API__BASE_URL": f"http://127.0.0.1:{self.port}/",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            **self.more,
         }
 
     def _postgres(self, program: str, *arguments: str) -> None:
