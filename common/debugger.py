@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+#: Which components of a running environment one may attach to: `scheduler:5678`, or several, comma-separated.
+LISTEN = "WORKBENCH_DEBUGPY"
+
+
+def listen(component: str) -> None:
+    """Let a debugger attach to this component where the setting says so; what goes wrong is told and hinders nothing.
+
+    Only from this machine. A scheduler's debugger also gets the tasks, each of which is a process of its own.
+    """
+    for entry in filter(None, os.environ.get(LISTEN, "").replace(" ", "").split(",")):
+        name, _, port = entry.partition(":")
+        if name != component:
+            continue
+        try:
+            import debugpy
+
+            debugpy.listen(("127.0.0.1", int(port)))  # noqa: T100 asked for by a setting
+        except Exception as error:  # noqa: BLE001 whatever it is: the component has its own work to do
+            print(f"{LISTEN}={entry}: no debugger can attach: {error!r}", file=sys.stderr, flush=True)
+        else:
+            print(f"A debugger may attach at 127.0.0.1:{port}", file=sys.stderr, flush=True)
 
 
 def attached() -> bool:

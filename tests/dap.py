@@ -300,6 +300,25 @@ class Debugger:
         trace = connection.request("stackTrace", {"threadId": body["threadId"], "startFrame": 0, "levels": 1})
         return Stop(connection, body["threadId"], trace["stackFrames"][0])
 
+    def stop_or_end(self) -> Stop | None:
+        """Wait for the next stop, or give None where the program has ended before one."""
+        assert self.terminal
+        while self._stops.empty():
+            with suppress(subprocess.TimeoutExpired):
+                self.terminal.process.wait(0.1)
+                return self.stop() if not self._stops.empty() else None
+        return self.stop()
+
+    @property
+    def text(self) -> str:
+        """All that the terminal shows so far."""
+        return self.terminal.text if self.terminal else ""
+
+    def type(self, line: str) -> None:
+        """Press keys in the terminal, and Enter."""
+        assert self.terminal
+        self.terminal.type(line)
+
     def exit_code(self) -> int:
         """Wait for the program's end."""
         assert self.terminal

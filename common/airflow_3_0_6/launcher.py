@@ -13,6 +13,7 @@ import os
 import sys
 from typing import Any
 
+from common import debugger
 from common.airflow_3_0_6.reads import distrust_young_bytecode
 
 #: component -> the module that imports nearly all that it will need.
@@ -49,6 +50,7 @@ def main() -> None:
     os.register_at_fork(after_in_child=gc.freeze)
     from airflow.__main__ import main as airflow
 
+    debugger.listen(component)
     airflow()
 
 

@@ -1,52 +1,173 @@
-"""`python dags/telecoms/x.py`: what F5 runs."""
+"""`python dags/telecoms/x.py` and `python -m common.debug`: what F5 runs, where Airflow's environment is set already."""
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.conftest import Place
 
 ROOT = Path(__file__).resolve().parents[2]
+SEVERAL = """
+from airflow.sdk import Param, dag, task
 
 
-def run(name: str, *args: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "dags" / "telecoms" / f"{name}.py"), *args]
+@dag(schedule=None, params={"size": Param(2, type="integer"), "day": Param(None, type=["null", "string"])})
+def counts():
+    @task
+    def make(params=None):
+        print("day", repr(params["day"]))
+        return list(range(params["size"]))
+
+    @task
+    def double(number):
+        return number * 2
+
+    @task
+    def add(numbers):
+        return sum(numbers)
+
+    add(double.expand(number=make()))
+
+
+@dag(schedule=None)
+def other():
+    @task
+    def nothing():
+        pass
+
+    nothing()
+
+
+counts()
+other()
+"""
+
+
+def python(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run Python where Airflow's environment is set, with a home of its own."""
+    own = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"), "NO_COLOR": "1"}
+    own["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
     return subprocess.run(
-        command, env={**os.environ, **environment}, capture_output=True, text=True, check=False, cwd="/"
+        [sys.executable, *words],
+        env={**os.environ, **own, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
     )
+
+
+def dag(name: str) -> str:
+    return str(ROOT / "dags" / "telecoms" / f"{name}.py")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Airflow's home, with one debugger's database for all that only use it."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def several(home: Path) -> str:
+    """A stranger's file: two DAGs and no `__main__`."""
+    file = home / "several.py"
+    file.write_text(SEVERAL)
+    return str(file)
+
+
+def states(ran: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """Read the tasks' states from `--json`."""
+    assert ran.stdout, ran.stderr
+    return {task["task"]: task["state"] for task in json.loads(ran.stdout)["tasks"]}
 
 
 def test_a_run_that_succeeds_ends_in_a_summary_and_0_and_leaves_the_live_database_alone(
     place: Place, tmp_path: Path
 ) -> None:
-    live = {
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/live.db",
-        "AIRFLOW_HOME": str(tmp_path / "home"),
-    }
-    ran = run("ingest_agents", **live)
+    live = tmp_path / "live.db"
+    ran = python(tmp_path, dag("ingest_agents"), AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{live}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    lines = ran.stdout.strip().splitlines()
-    assert lines[-2].startswith("ingest_agents  manual__")
-    assert lines[-1].split()[:2] == ["ingest", "success"]
+    head, columns, row = ran.stdout.strip().splitlines()[-3:]
+    assert head.startswith("ingest_agents  manual__")
+    assert columns.split() == ["task", "state", "seconds", "try", "xcom", "log"]
+    assert row.split()[:2] == ["ingest", "success"]
+    assert "63 rows" in Path("/", row.split()[-1]).read_text()
     assert place.lake_keys() == ["raw/agents/agents.parquet"]
-    assert not (tmp_path / "live.db").exists()
-    assert (tmp_path / "home" / "debug" / "airflow.db").exists()
+    assert not live.exists()
+    assert list((tmp_path / "debug").glob("airflow-*.db"))
 
 
 def test_a_run_that_fails_ends_in_1_and_shows_the_alert_instead_of_sending_it(place: Place, tmp_path: Path) -> None:
     place.put_source("call logs/call_logs_day_2025-11-21.csv", b"a;b\n")
-    ran = run("ingest_call_logs", "2025-11-21", AIRFLOW_HOME=str(tmp_path))
+    ran = python(tmp_path, dag("ingest_call_logs"), "2025-11-21")
     assert ran.returncode == 1
     assert ran.stdout.strip().splitlines()[-1].split()[:2] == ["ingest", "failed"]
-    alert = "Airflow task failed: ingest_call_logs.ingest, run manual__"
-    assert alert in ran.stdout + ran.stderr
+    assert "Slack" in ran.stdout + ran.stderr
     assert "cells are separated by ';'" in ran.stdout + ran.stderr
 
 
-def test_a_date_that_is_none_is_a_usage_error() -> None:
-    assert run("ingest_call_logs", "soon").returncode == 2
+def test_a_date_that_is_none_is_a_usage_error(home: Path) -> None:
+    assert python(home, dag("ingest_call_logs"), "soon").returncode == 2
+
+
+def test_a_file_of_several_dags_is_not_guessed_at(home: Path, several: str) -> None:
+    ran = python(home, "-m", "common.debug", "--file", several)
+    assert ran.returncode == 1
+    assert "they are counts, other" in ran.stdout
+    assert "./dev run counts --file" in ran.stdout
+
+
+def test_params_mean_what_the_dag_declares(home: Path, several: str) -> None:
+    """A number where it wants one, a text where it wants one; what fits neither is refused before anything runs."""
+    of_counts = ("-m", "common.debug", "counts", "--file", several)
+    ran = python(home, *of_counts, "--param", "size=1", "--param", "day=2025", "--json")
+    assert states(ran) == {"make": "success", "double[0]": "success", "add": "success"}
+    assert "day '2025'" in ran.stderr
+    refused = python(home, *of_counts, "--param", "size=many")
+    assert refused.returncode == 1
+    assert "the params do not fit counts" in refused.stdout
+    unknown = python(home, *of_counts, "--param", "sise=1")
+    assert "counts has no param sise" in unknown.stdout
+
+
+def test_what_a_task_needs_from_tasks_that_are_left_out_is_taken_from_their_last_run(home: Path, several: str) -> None:
+    """Mapped ones as well; downstream tasks are not run."""
+    of_counts = ("-m", "common.debug", "counts", "--file", several)
+    assert python(home, *of_counts, "--param", "size=3").returncode == 0
+    ran = python(home, *of_counts, "--task", "add", "--json")
+    assert ran.returncode == 0
+    seconds = {task["task"]: task["seconds"] for task in json.loads(ran.stdout)["tasks"]}
+    assert [name for name, ran_for in seconds.items() if ran_for is not None] == ["add"]
+    assert "Returned value was: 6" in ran.stderr
+    ran = python(home, *of_counts, "--task", "d*", "--json")
+    assert states(ran) == {"make": "success", "double[0]": "success", "double[1]": "success", "double[2]": "success"}
+
+
+def test_what_the_dag_does_not_have_is_said(home: Path) -> None:
+    """A task, an asset, a day after its end."""
+    load = ("-m", "common.debug", "load_warehouse")
+    ran = python(home, *load, "--task", "plane")
+    assert "load_warehouse has no task plane" in ran.stdout
+    assert ran.returncode == 1
+    ran = python(home, *load, "--event", "raw_call_log", "partition=2025-11-20")
+    assert "no asset raw_call_log concerns this DAG" in ran.stdout
+    ran = python(home, "-m", "common.debug", "ingest_call_logs", "2026-12-24", TELECOMS_END_DATE="2025-11-22")
+    assert "ingest_call_logs runs nothing on 2026-12-24" in ran.stdout
+
+
+def test_a_file_that_does_not_import_is_named_with_its_line(home: Path) -> None:
+    broken = home / "broken.py"
+    broken.write_text("import os\n\nos.no_such_thing\n")
+    ran = python(home, "-m", "common.debug", "--file", str(broken))
+    assert ran.returncode == 1
+    assert 'broken.py", line 3' in ran.stdout
+    assert "no_such_thing" in ran.stdout
