@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from devkit.observe import Service
     from devkit.settings import Settings
 
-#: A cold start under load takes a minute and a half.
-PATIENCE = 400
+#: A cold start takes half a minute on a quiet machine; on one that also builds and tests, ten times that.
+PATIENCE = 600
 POLL = 1.0
 #: A service that ended so often since `up` began will not come up.
 GIVE_UP_AFTER = 3
@@ -120,9 +120,11 @@ def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console:
 def start_services(settings: Settings, console: Console) -> bool:
     """Let Compose start or renew what it must, and wait until all are healthy.
 
-    :return: whether any container is another one than before, or was started.
+    :return: whether there was anything to do.
     """
     before = containers.find(settings)
+    if up_to_date(settings, before):
+        return False
     restarts = {name: container["RestartCount"] for name, container in before.items()}
     log = settings.run / "docker" / "up.log"
     log.parent.mkdir(mode=0o700, exist_ok=True)
@@ -145,7 +147,7 @@ def start_services(settings: Settings, console: Console) -> bool:
                 progress.show(now)
                 status = process.poll()
                 if status == 0 and all(service.ready for service in now):
-                    return started(before) != started(containers.find(settings))
+                    return True
                 fail_early(settings, now, restarts, log, status)
                 if time.monotonic() > deadline:
                     late = next(service for service in now if not service.ready)
@@ -156,9 +158,24 @@ def start_services(settings: Settings, console: Console) -> bool:
         process.wait()
 
 
-def started(found: dict[str, dict[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Give which container each service has, and since when."""
-    return {name: (container["Id"], container["State"]["StartedAt"]) for name, container in found.items()}
+def up_to_date(settings: Settings, found: dict[str, dict[str, Any]]) -> bool:
+    """Say whether every service is ready, and what Compose would make of the present files and images.
+
+    Compose itself would run the one-shot anew at each `up`, which takes it some seconds.
+    """
+    if not all(service.ready for service in containers.observe(settings, memory=False)):
+        return False
+    told = docker(settings, *compose(settings, "config", "--hash=*")).stdout
+    hashes = dict(line.split() for line in told.splitlines())
+    names = sorted({container["Config"]["Image"] for container in found.values()})
+    images = dict(
+        zip(names, docker(settings, "image", "inspect", "--format={{.Id}}", *names).stdout.split(), strict=True)
+    )
+    return all(
+        container["Config"]["Labels"][containers.CONFIGURATION] == hashes.get(name)
+        and container["Image"] == images[container["Config"]["Image"]]
+        for name, container in found.items()
+    )
 
 
 def fail_early(

@@ -6,16 +6,21 @@ import json
 import shutil
 import socket
 import subprocess
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devkit.client import AirflowApi
+from devkit.docker import Docker
+from devkit.settings import DOCKER, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from devkit.observe import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = "/opt/airflow/keys"
@@ -52,6 +57,33 @@ class Stack:
         )
         assert result.returncode == 0, f"docker {' '.join(arguments)}:\n{result.stdout[-4000:]}{result.stderr[-4000:]}"
         return result.stdout
+
+    def start_dev(self, *words: str, **environment: str) -> subprocess.Popen[str]:
+        """Begin `./dev WORDS` in the checkout, in the Python that runs the tests."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "devkit", *words],
+            cwd=self.checkout,
+            env={**self.environment, "PYTHONPATH": str(self.checkout), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def dev(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run `./dev WORDS` to its end."""
+        with self.start_dev(*words, **environment) as process:
+            output, errors = process.communicate(timeout=900)
+        return subprocess.CompletedProcess(words, process.returncode, output, errors)
+
+    @property
+    def place(self) -> Docker:
+        """The environment as `./dev` sees it."""
+        return Docker(replace(Settings.load(self.checkout, self.environment), mode=DOCKER))
+
+    def service(self, name: str) -> Service:
+        """Give what `./dev status` knows of a service."""
+        return next(service for service in self.place.observe() if service.name == name)
 
     def compose(self, *arguments: str) -> str:
         """Run Compose in the checkout."""

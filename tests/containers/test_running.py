@@ -72,6 +72,7 @@ def test_a_killed_service_comes_back_and_no_run_is_lost(stack: Stack, service: s
     stack.wait_for(lambda: stack.container(service)["RestartCount"] > before, f"restart of {service}")
     stack.wait_until_healthy()
     assert stack.finish(STEPS, run) == "success", stack.tasks(STEPS, run)
+    assert stack.service(service).restarts > before
 
 
 def test_postgres_may_be_restarted_in_the_middle_of_a_run(stack: Stack) -> None:
@@ -82,13 +83,14 @@ def test_postgres_may_be_restarted_in_the_middle_of_a_run(stack: Stack) -> None:
     assert stack.finish(STEPS, run) == "success", stack.tasks(STEPS, run)
 
 
-def test_a_task_that_takes_all_memory_dies_alone(stack: Stack) -> None:
-    before = stack.container("scheduler")
+def test_a_task_that_takes_all_memory_dies_alone_and_shows_in_the_status(stack: Stack) -> None:
+    before, kills = stack.container("scheduler"), stack.service("scheduler").kills
     run = stack.trigger("probe_hog")
     assert stack.finish("probe_hog", run) == "failed"
     after = stack.container("scheduler")
     assert after["State"]["StartedAt"] == before["State"]["StartedAt"]
     assert after["RestartCount"] == before["RestartCount"]
+    assert stack.service("scheduler").kills > kills
     again = stack.trigger(STEPS)
     assert stack.finish(STEPS, again) == "success"
 

@@ -1,0 +1,192 @@
+"""`./dev` in Docker mode: what it starts, shows, stops and forgets, with the same output as natively."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import stat
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from devkit.client import AirflowApi
+from tests.containers.stack import ROOT, SERVICES, Stack, copy_checkout, free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+INGESTS = 8
+
+
+@pytest.fixture(scope="module")
+def front(stack: Stack) -> Iterator[Stack]:
+    """The environment that plain Compose started, taken over by `./dev up`."""
+    link = stack.checkout / ".venv-standins"
+    link.symlink_to(ROOT / ".venv-standins")
+    result = stack.dev("up")
+    assert result.returncode == 0, result.stdout + result.stderr
+    yield stack
+    link.unlink()  # the workspace mounts a volume of its own over it
+
+
+@pytest.fixture
+def elsewhere(checkout: Stack, tmp_path: Path) -> Stack:
+    """Another checkout with a project of its own, of which nothing runs."""
+    environment = {
+        **checkout.environment,
+        "COMPOSE_PROJECT_NAME": f"workbench-test-{secrets.token_hex(4)}",
+        **{name: str(free_port()) for name in ("AIRFLOW_PORT", "STANDINS_PORT")},
+    }
+    return replace(checkout, checkout=copy_checkout(tmp_path / "checkout"), environment=environment)
+
+
+def as_json(front: Stack, *words: str) -> dict[str, Any]:
+    """Give what a command tells scripts."""
+    result = front.dev(*words, "--json")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return dict(json.loads(result.stdout))
+
+
+def test_status_tells_scripts_what_they_rely_on(front: Stack) -> None:
+    status = as_json(front, "status")
+    assert status["ok"]
+    assert status["mode"] == "docker"
+    assert status["ui"]["url"] == front.ui_url
+    assert status["standins"]["url"] == front.standins_url
+    services = {service["name"]: service for service in status["services"]}
+    assert {name for name, service in services.items() if service["health"] == "healthy"} == set(SERVICES)
+    assert services["airflow-init"]["state"] == "done"
+    for name in SERVICES:
+        assert 0 < services[name]["memory_bytes"] < services[name]["limit_bytes"], name
+        assert services[name]["restarts"] >= 0
+
+
+def test_the_password_lies_in_a_file_for_this_user_alone(front: Stack) -> None:
+    ui = as_json(front, "status")["ui"]
+    assert stat.S_IMODE(os.stat(ui["password_file"]).st_mode) == 0o600  # noqa: PTH116 a string from JSON
+    with open(ui["password_file"]) as file:  # noqa: PTH123 as above
+        password = file.read()
+    assert password == front.key("admin_password")
+    api = AirflowApi(ui["url"], ui["user"], password)
+    assert api.get("/dags")["total_entries"]
+    api._http.close()
+
+
+def test_the_demo_makes_the_same_checks_as_natively_and_all_agree(front: Stack) -> None:
+    demo = as_json(front, "demo")
+    assert demo["ok"]
+    assert {run["state"] for run in demo["runs"]} == {"success"}
+    assert sum(run["dag_id"].startswith("ingest_") for run in demo["runs"]) == INGESTS
+    assert demo["marts"] == {
+        "dim_customers": 1000,
+        "dim_agents": 60,
+        "fct_complaints": 2079,
+        "obt_complaints_overview": 2079,
+    }
+    assert all(check["ok"] for check in demo["checks"])
+
+
+def test_up_again_changes_nothing(front: Stack) -> None:
+    before = {name: front.container(name)["State"]["StartedAt"] for name in SERVICES}
+    assert "Up already" in front.dev("up").stdout
+    assert {name: front.container(name)["State"]["StartedAt"] for name in SERVICES} == before
+
+
+def test_connections_are_tested_from_where_tasks_run(front: Stack) -> None:
+    connections = as_json(front, "conn", "--test")["connections"]
+    assert {each["conn_id"]: each["works"] for each in connections} == {
+        "aws_default": True,
+        "google_cloud_default": True,
+        "slack_api_default": True,
+        "snowflake_default": True,
+    }
+
+
+def test_one_dag_can_be_run_by_itself(front: Stack) -> None:
+    result = front.dev("run", "ingest_customers")
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+
+
+def test_logs_end_with_the_last_lines_and_are_followed(front: Stack) -> None:
+    logs = as_json(front, "logs", "-n", "3", "scheduler", "postgres")["logs"]
+    assert {name: len(lines) for name, lines in logs.items()} == {"scheduler": 3, "postgres": 3}
+    with front.start_dev("logs", "-f", "-n", "0", "api-server") as following:
+        assert following.stdout is not None
+        assert "/api/v2/monitor/health" in following.stdout.readline()  # its own health check asks every few seconds
+        following.terminate()
+
+
+def test_the_shell_is_beside_the_scheduler_and_psql_in_the_database(front: Stack) -> None:
+    assert front.dev("shell", "--", "airflow", "version").stdout.strip() == "3.0.6"
+    assert front.dev("shell", "--", "psql", "-Atc", "SELECT count(*) > 0 FROM dag").stdout.strip() == "t"
+    assert front.dev("shell", "--", "false").returncode == 1
+
+
+def test_a_broken_dag_file_is_named_by_its_path_in_the_checkout(front: Stack) -> None:
+    broken = front.checkout / "dags/broken.py"
+    broken.write_text("from airflow.sdk import dag\n\nimport no_such_module\n")
+
+    def found() -> dict[str, int]:
+        return {error["file"]: error["line"] for error in as_json(front, "status")["import_errors"]}
+
+    try:
+        front.wait_for(lambda: found() == {"dags/broken.py": 3}, "the import error")
+    finally:
+        broken.unlink()
+
+
+def test_natively_no_second_environment_is_started_beside_it(front: Stack) -> None:
+    result = front.dev("up", "--mode", "native")
+    assert result.returncode == 1
+    assert "the environment runs already, in docker mode" in result.stderr
+
+
+def test_another_checkout_does_not_take_its_containers(front: Stack, elsewhere: Stack) -> None:
+    project = front.environment["COMPOSE_PROJECT_NAME"]
+    result = elsewhere.dev("up", "--mode", "docker", COMPOSE_PROJECT_NAME=project)
+    assert result.returncode == 1
+    assert str(front.checkout) in result.stderr
+    assert "set COMPOSE_PROJECT_NAME" in result.stderr
+
+
+def test_a_port_in_use_is_said_before_anything_starts(elsewhere: Stack) -> None:
+    port = elsewhere.environment["AIRFLOW_PORT"]
+    with socket.create_server(("127.0.0.1", int(port))):
+        result = elsewhere.dev("up", "--mode", "docker")
+    assert result.returncode == 1
+    assert f"port {port} is taken" in result.stderr
+    assert "set AIRFLOW_PORT in .env" in result.stderr
+    assert elsewhere.compose("ps", "--all", "--quiet") == ""
+
+
+def test_without_a_daemon_it_says_so_and_names_the_way_without(elsewhere: Stack) -> None:
+    for command in ("up", "doctor"):
+        result = elsewhere.dev(command, "--mode", "docker", DOCKER_HOST="unix:///nowhere/docker.sock")
+        told = result.stdout + result.stderr
+        assert result.returncode == 1, told
+        assert "Docker does not answer" in told
+        assert "./dev up --mode native" in told
+        assert "Traceback" not in told
+
+
+def test_reset_asks_then_forgets_volumes_and_containers_and_nothing_else(elsewhere: Stack) -> None:
+    images = elsewhere.docker("images", "--quiet")
+    elsewhere.compose("up", "--detach", "postgres")
+    others = set(elsewhere.docker("volume", "ls", "--quiet").split())
+    mine = {name for name in others if name.startswith(elsewhere.environment["COMPOSE_PROJECT_NAME"])}
+    assert mine
+
+    asked = elsewhere.dev("reset")
+    assert asked.returncode == 1
+    assert "reset --yes" in asked.stderr
+    assert mine <= set(elsewhere.docker("volume", "ls", "--quiet").split())
+
+    assert set(as_json(elsewhere, "reset", "--yes")["removed"]) == mine
+    left = set(elsewhere.docker("volume", "ls", "--quiet").split())
+    assert not mine & left
+    assert elsewhere.compose("ps", "--all", "--quiet") == ""
+    assert images == elsewhere.docker("images", "--quiet")
