@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -172,6 +173,9 @@ class Watcher:
 
     def _listen(self) -> Any:
         """Ask for file events; None where the system gives none, of which the report says why."""
+        if sys.platform == "darwin":
+            self._switch(POLLING, "processes that are forked beside macOS' file events may crash")
+            return None
         try:
             from watchfiles._rust_notify import RustNotify
 
