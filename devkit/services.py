@@ -73,10 +73,12 @@ def listens_on(service: str, settings: Settings) -> dict[str, int]:
 
 
 def memory_limits(settings: Settings) -> dict[str, int]:
-    """Give each service's limit in bytes from `compose/limits.env`."""
+    """Give each service's limit in bytes from `compose/limits.env`, where `.env` or the shell sets no other."""
     limits = read_env(settings.root / "compose/limits.env")
+    limits |= {name: value for name, value in {**settings.inherited, **settings.user}.items() if name in limits}
     return {service: _bytes(limits[f"{service.upper().replace('-', '_')}_MEMORY"]) for service in SERVICES}
 
 
 def _bytes(text: str) -> int:
-    return int(text[:-1]) * _UNITS[text[-1]]
+    text = text.lower().removesuffix("b")
+    return int(text) if text.isdigit() else int(text[:-1]) * _UNITS[text[-1]]

@@ -139,6 +139,13 @@ def test_the_limits_are_for_every_service_and_sum_to_six_gib(load: Callable[...,
     assert sum(limits.values()) <= 6 << 30
 
 
+def test_a_users_own_limit_replaces_that_one(load: Callable[..., Settings]) -> None:
+    settings = load(SCHEDULER_MEMORY="4g", POSTGRES_MEMORY="1073741824", STANDINS_MEMORY="2GB")
+    limits = services.memory_limits(settings)
+    assert (limits["scheduler"], limits["postgres"], limits["standins"]) == (4 << 30, 1 << 30, 2 << 30)
+    assert limits["triggerer"] == services.memory_limits(load())["triggerer"]
+
+
 def test_the_lock_names_its_holder_and_goes_with_it(load: Callable[..., Settings]) -> None:
     from rich.console import Console  # noqa: PLC0415
 
