@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class Live:
         print(f"\n=== {wake.dag_id}: {', '.join(map(str, wake.causes)) or 'as you asked'}", file=sys.stderr, flush=True)
         dag = self.begin.graph.dags[wake.dag_id].source
         events = [event.row for event in wake.handed] if wake.causes else None
+        began = time.monotonic()
         asked = self.first if number == 0 and self.begin.dag_id else Request()
         try:
             run = debug.run_asked(dag, asked, events)
@@ -73,7 +75,7 @@ class Live:
         return Outcome(
             run.run_id,
             str(run.state),
-            (run.end_date - run.start_date).total_seconds() if run.end_date and run.start_date else None,
+            time.monotonic() - began,  # a run by hand begins, in the database, at its logical date
             tuple(_event(event, number) for event in debug.emitted(run)),
             {one.name: one.state for one in debug_database.ended(run)},
         )

@@ -113,7 +113,7 @@ def diagram(graph: Graph, shown: Collection[str], marks: Mapping[str, tuple[str,
     for dag_id in shown:
         dag = graph.dags[dag_id]
         mark, note = marks.get(dag_id, ("", ""))
-        note = ", ".join(filter(None, [dag.schedule, note])) or ("by events" if dag.condition else "by hand")
+        note = note or dag.schedule or ("by events" if dag.condition else "by hand")
         number = found.add(dag_id, Box("dag", dag_id, note, f"{dag.file.name}\n{dag.when}", mark))
         for node in graph.written_by(dag_id):
             found.link(number, add_asset(node))

@@ -109,8 +109,9 @@ class Chained:
         marks: dict[str, tuple[str, str]] = {}
         for step in self.followed.steps:
             seconds = f" in {step.outcome.seconds:.1f} s" if step.outcome.seconds is not None else ""
-            told = "" if self.planned else f": {step.outcome.state}{seconds}"
-            marks[step.dag_id] = (step.outcome.state, f"wave {step.wave}{told}")
+            schedule = self.graph.dags[step.dag_id].schedule
+            told = schedule if self.planned else f"{step.outcome.state}{seconds}"
+            marks[step.dag_id] = (step.outcome.state, ", ".join(filter(None, [told, f"wave {step.wave}"])))
         for waiting in self.followed.waiting:
             state, note = marks.get(waiting.dag_id, ("waiting", ""))
             marks[waiting.dag_id] = (state, ", ".join(filter(None, [note, f"waits for {waiting.needs}"])))
