@@ -56,6 +56,12 @@ def is_running(container: dict[str, Any] | None) -> bool:
     return bool(container and container["State"]["Running"] and not container["State"]["Restarting"])
 
 
+def published(container: dict[str, Any]) -> set[int]:
+    """Give the ports of this machine that lead into it."""
+    ports = container["NetworkSettings"]["Ports"] or {}
+    return {int(binding["HostPort"]) for bindings in ports.values() for binding in bindings or ()}
+
+
 def observe(settings: Settings, *, memory: bool = True) -> tuple[Service, ...]:
     """Look at every service.
 

@@ -126,7 +126,7 @@ def run(args: argparse.Namespace) -> Demonstrated:
         console.print(f"Making the sample data {args.scale} times as large ...")
         where.make_sample(days, args.scale)
     # Airflow's hooks resolve connections from the environment, and warn of what nobody here can mend.
-    os.environ.update(settings.environment | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"})
+    os.environ.update(where.outside() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"})
 
     def tell(run: Run) -> None:
         rows = f"  {run.rows:,} rows" if run.rows is not None else ""

@@ -139,6 +139,21 @@ class Docker:
         """Give Python in the scheduler's container."""
         return ("docker", "exec", "--interactive", self._id(TASKS), "python")
 
+    def outside(self) -> dict[str, str]:
+        """Give an environment that reaches the stand-ins by their published ports."""
+        standins = containers.find(self.settings).get(services.STANDINS)
+        wanted = any(connection.is_standin for connection in self.settings.connections)
+        if containers.is_running(standins) and wanted:
+            if self.settings.ports["STANDINS_S3_PORT"] not in containers.published(standins or {}):
+                raise UserError(
+                    "the stand-ins' S3 and Snowflake cannot be reached from outside of Docker",
+                    "Compose by itself publishes their page alone",
+                    "./dev up, which publishes them on 127.0.0.1",
+                )
+            if not self.settings.password_file.is_file():
+                self.fetch_keys()
+        return self.settings.environment
+
     def query(self, statement: str) -> list[dict[str, Any]]:
         """Ask inside the database's container, where no password is asked for."""
         container = containers.find(self.settings).get(services.POSTGRES)

@@ -80,13 +80,7 @@ def check_ports(settings: Settings) -> str:
 
     :raises UserError: naming who has one.
     """
-    found = containers.find(settings)
-    ours = {
-        int(binding["HostPort"])
-        for container in found.values()
-        for bindings in (container["NetworkSettings"]["Ports"] or {}).values()
-        for binding in bindings or ()
-    }
+    ours = set[int]().union(*map(containers.published, containers.find(settings).values()))
     return machine.check_ports({name: port for name, port in settings.ports.items() if port not in ours})
 
 

@@ -139,6 +139,10 @@ class Native:
         keys.make_keys(self.settings)  # before a first start, Airflow would call every connection unknown
         return (sys.executable,)
 
+    def outside(self) -> dict[str, str]:
+        """Give the settings' own."""
+        return self.settings.environment
+
     def query(self, statement: str) -> list[dict[str, Any]]:
         """Ask over the socket, which only this user may open."""
         with suppress(psycopg2.Error), postgres.connect(self.settings, "airflow") as session:  # it may not be there

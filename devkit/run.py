@@ -33,9 +33,9 @@ def run(args: argparse.Namespace) -> debug.Ran:
     request = debug_arguments.request(args.parser, args)
     with debugger.looking_away():
         where = place.chosen(args)
-        if where.settings.mode == DOCKER and where.runs():
+        if where.settings.mode == DOCKER and where.runs() and not debugger.attached():
             in_docker(where, request, as_json=args.json)
-        os.environ.update(where.settings.environment)
+        os.environ.update(where.outside())
     try:
         with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
             return debug.run(request)
@@ -44,16 +44,7 @@ def run(args: argparse.Namespace) -> debug.Ran:
 
 
 def in_docker(where: Place, request: Request, *, as_json: bool) -> NoReturn:
-    """Become a run in the scheduler's container, which alone reaches what the stack's tasks reach.
-
-    :raises UserError: under a debugger, which does not reach in there.
-    """
-    if debugger.attached():
-        raise UserError(
-            "breakpoints cannot be hit from here",
-            "the environment runs in Docker, and its tasks' world is in there",
-            "'Dev Containers: Reopen in Container', or ./dev down, then ./dev up --mode native",
-        )
+    """Become a run in the scheduler's container, where the stack's tasks run; a debugger does not reach in there."""
     file = request.file
     if file:
         dags = where.settings.root / "dags"

@@ -145,6 +145,10 @@ class Workspace:
         """Give this Python, which has everything."""
         return (sys.executable,)
 
+    def outside(self) -> dict[str, str]:
+        """Give the container's own."""
+        return self.settings.environment
+
     def query(self, statement: str) -> list[dict[str, Any]]:
         """Ask over the network, with the password that Airflow has."""
         with suppress(psycopg2.Error, OSError):  # it may not be there

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> Chained:
     """Read the DAG files, follow the chain for real or as a plan, draw it."""
     asked = request.read(args.parser, args)
     where = place.chosen(args)
-    os.environ.update(where.settings.environment)
+    os.environ.update(where.outside() if debugger.attached() else where.settings.environment)
     if not asked.first.slack:
         os.environ["AIRFLOW_ALERT_TO"] = "log"
     try:
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> Chained:
             begin = request.begin(asked, files, graph)
             if args.dry_run:
                 followed = begin.plan()
-            elif where.settings.mode == DOCKER and where.runs():
+            elif where.settings.mode == DOCKER and where.runs() and not debugger.attached():
                 followed = in_docker(where, replace(asked, first=replace(asked.first, dag_id=begin.dag_id, file=None)))
             else:
                 from common.chain import live  # noqa: PLC0415  # Airflow is imported once its environment is set
@@ -67,16 +67,10 @@ def run(args: argparse.Namespace) -> Chained:
 
 
 def in_docker(where: Place, asked: ChainRequest) -> Followed:
-    """Run it in the scheduler's container, which alone reaches what the stack's tasks reach.
+    """Run it in the scheduler's container, where the stack's tasks run; a debugger does not reach in there.
 
-    :raises UserError: under a debugger, which does not reach in there; and what is wrong with the request.
+    :raises UserError: for what is wrong with the request.
     """
-    if debugger.attached():
-        raise UserError(
-            "breakpoints cannot be hit from here",
-            "the environment runs in Docker, and its tasks' world is in there",
-            "'Dev Containers: Reopen in Container', or ./dev down, then ./dev up --mode native",
-        )
     command = [*where.python(), "-m", "common.chain", *asked.words()]
     ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     try:
