@@ -59,7 +59,7 @@ def test_no_key_can_be_read_from_a_containers_description_or_log(stack: Stack) -
 
 def test_the_standins_page_answers_on_its_published_port(stack: Stack) -> None:
     assert httpx.get(f"{stack.standins_url}/", trust_env=False).status_code == httpx.codes.OK
-    assert httpx.get(f"{stack.standins_url}/slack/messages", trust_env=False).json() == []
+    assert isinstance(httpx.get(f"{stack.standins_url}/slack/messages", trust_env=False).json(), list)
 
 
 @pytest.mark.parametrize("service", SERVICES)
