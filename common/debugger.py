@@ -25,7 +25,7 @@ def listen(component: str) -> None:
         if name != component:
             continue
         try:
-            import debugpy
+            import debugpy  # noqa: T100 asked for by a setting
 
             debugpy.listen(("127.0.0.1", int(port)))  # noqa: T100 asked for by a setting
         except Exception as error:  # noqa: BLE001 whatever it is: the component has its own work to do

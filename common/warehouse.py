@@ -76,6 +76,10 @@ class Wave(TypedDict):
     rows: int
 
 
+#: Instead of an object's ETag, where nobody said which object is meant.
+UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True)
 class Warehouse:
     """The warehouse behind one connection.
@@ -204,9 +208,16 @@ def latest_announcements(events: Mapping[str, Iterable[Any]]) -> dict[tuple[str,
     for dataset, of_dataset in events.items():
         for event in of_dataset:
             extra = event.extra or {}
-            if not extra.keys() >= {"partition", "key", "rows", "etag"}:
+            if "partition" not in extra:
                 log.warning("An event of %s at %s names no partition: left out", dataset, event.timestamp)
                 continue  # for instance one that a person made in the UI
+            if not extra.keys() >= {"key", "rows", "etag"}:  # a person's: whatever is there is to be loaded
+                extra = {
+                    "key": DATASETS[dataset].lake_key(str(extra["partition"])),
+                    "rows": 0,
+                    "etag": UNKNOWN,
+                    **extra,
+                }
             place, moment = (dataset, str(extra["partition"])), _iso(event.timestamp)
             if place not in latest or latest[place]["announced_at"] <= moment:
                 latest[place] = {

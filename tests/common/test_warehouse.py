@@ -127,6 +127,18 @@ def test_events_that_name_no_partition_are_left_out(loading: Loading) -> None:
     assert loading.plan() == []
 
 
+def test_an_event_that_names_nothing_but_a_partition_loads_what_is_there(loading: Loading) -> None:
+    """One that is made in the UI, or pretended with `--event`."""
+    loading.announce(DAY, "a")
+    loading.events["call_logs"] = [event({"partition": DAY})]
+    assert loading.load() == [DAY]
+    assert loading.visible() == ["a"]
+    assert loading.load() == []
+    loading.events["call_logs"].append(event({"partition": DAY}, minute=1))
+    assert loading.load() == [DAY]
+    assert loading.visible() == ["a"]
+
+
 def test_rows_that_are_staged_are_invisible_until_they_are_published_all_at_once(loading: Loading) -> None:
     loading.announce("2025-11-20", "a")
     loading.announce("2025-11-21", "b")

@@ -1,4 +1,4 @@
-"""`python dags/telecoms/x.py` and `python -m common.debug`: what F5 runs, where Airflow's environment is set already."""
+"""`python dags/telecoms/x.py` and `python -m common.debug`: what F5 runs where Airflow's environment is set."""
 
 from __future__ import annotations
 
