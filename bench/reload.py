@@ -157,7 +157,7 @@ def wait(what: str, condition: Callable[[], bool]) -> float:
         return False
 
     began = time.monotonic()
-    until(holds, what, PATIENCE, every=0.02)
+    until(holds, what, PATIENCE, every=0.05)
     return time.monotonic() - began
 
 
