@@ -111,6 +111,15 @@ def test_one_dag_can_be_run_by_itself(front: Stack) -> None:
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
+def test_a_chain_runs_beside_the_tasks_and_is_drawn_here(front: Stack, tmp_path: Path) -> None:
+    chain = as_json(front, "chain", "ingest_customers", "--skip", "transform_marts", "--graph", str(tmp_path / "g.svg"))
+    assert [(run["dag_id"], run["state"]) for run in chain["runs"]] == [
+        ("ingest_customers", "success"),
+        ("load_warehouse", "success"),
+    ]
+    assert "ingest_customers" in (tmp_path / "g.svg").read_text()
+
+
 def test_logs_end_with_the_last_lines_and_are_followed(front: Stack) -> None:
     logs = as_json(front, "logs", "-n", "3", "scheduler", "postgres")["logs"]
     assert {name: len(lines) for name, lines in logs.items()} == {"scheduler": 3, "postgres": 3}
