@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import time
 import traceback
@@ -31,6 +32,8 @@ def run(begin: Beginning, first: Request) -> Followed:
     """
     if not begin.dag_id and not begin.events:
         raise DebugError("a chain begins with a DAG or an event", "neither is given", "./dev chain DAG, or --dry-run")
+    if not first.slack:
+        os.environ["AIRFLOW_ALERT_TO"] = "log"
     graph = begin.graph
     live = Live(begin, first)
     sources = [graph.dags[dag_id].source for dag_id in sorted({*graph.in_chains(), *filter(None, [begin.dag_id])})]

@@ -61,6 +61,7 @@ class Beginning:
 
     :ivar dag_id: the first DAG; None where events alone begin the chain, or a plan shows everything.
     :ivar events: assets, each with what its event says.
+    :ivar allowed: the DAGs that may run; the first one always may.
     """
 
     graph: Graph
@@ -69,7 +70,7 @@ class Beginning:
     allowed: frozenset[str]
 
     def may_run(self, dag_id: str) -> bool:
-        """Whether a woken DAG may run."""
+        """Whether a DAG may run."""
         return dag_id in self.allowed
 
     def wakes(self, queue: Queue, events: Iterable[Event]) -> list[Wake]:
@@ -111,7 +112,7 @@ def begin(request: ChainRequest, files: DagFiles, graph: Graph) -> Beginning:
         raise DebugError(
             "a date, params and tasks are the first DAG's", "no DAG is named", "./dev chain DAG, with the same"
         )
-    allowed = frozenset(request.only or files.dags) - frozenset(request.skip)
+    allowed = (frozenset(request.only or files.dags) - frozenset(request.skip)) | ({dag_id} if dag_id else set())
     return Beginning(graph, dag_id, tuple((asset(graph, name), extra) for name, extra in first.events), allowed)
 
 

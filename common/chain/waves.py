@@ -75,7 +75,7 @@ class Cycle:
 class Followed:
     """A chain to its end.
 
-    :ivar held: DAGs that were woken, and that `--only` or `--skip` kept from running.
+    :ivar held: DAGs that were woken and that `--only` or `--skip` kept from running.
     """
 
     steps: tuple[Step, ...]
@@ -115,7 +115,7 @@ def follow(
     while woken:
         done = []
         for wake in woken:
-            if wave and not may_run(wake.dag_id):
+            if not may_run(wake.dag_id):
                 held.append(wake)
             elif cycle := find_cycle(wake, steps):
                 cycles.append(cycle)

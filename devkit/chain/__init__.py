@@ -43,8 +43,6 @@ def run(args: argparse.Namespace) -> Chained:
     asked = request.read(args.parser, args)
     where = place.chosen(args)
     os.environ.update(where.outside() if debugger.attached() else where.settings.environment)
-    if not asked.first.slack:
-        os.environ["AIRFLOW_ALERT_TO"] = "log"
     try:
         with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
             files = read_dags(where.settings.root / "dags")

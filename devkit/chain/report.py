@@ -102,7 +102,8 @@ class Chained:
             f"{one.dag_id} was held back by --only or --skip; woken by {', '.join(map(str, one.causes))}"
             for one in self.followed.held
         ]
-        return [*waiting, *held, *(f"not looked at: {file}: {error}" for file, error in self.errors.items())]
+        nothing = [] if self.followed.steps or held else ["no DAG was woken"]
+        return [*nothing, *waiting, *held, *(f"not looked at: {file}: {error}" for file, error in self.errors.items())]
 
     def _marks(self) -> dict[str, tuple[str, str]]:
         """Give each DAG its state in the picture; of several runs, the last one's."""

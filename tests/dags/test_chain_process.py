@@ -64,6 +64,7 @@ def test_a_run_that_fails_ends_in_1_and_wakes_nothing(place: Place, tmp_path: Pa
         ("ingest_call_logs", "failed", {"ingest": "failed"})
     ]
     assert "cells are separated by ';'" in logs
+    assert "Task failed: ingest_call_logs.ingest" in logs  # what Slack would be told
 
 
 def test_what_is_wrong_with_a_request_is_in_the_record(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_the_command_line_is_read_and_written_alike() -> None:
         (["--event", "a"], []),
         (["first", "--event", "b", "--skip", "second"], ["first"]),
         (["first", "--event", "b", "--only", "second"], ["first", "second"]),
+        (["--event", "a", "--event", "b", "--skip", "second"], []),
         (["--file", "one.py"], ["first"]),
         ([], ["first"]),
     ],
