@@ -55,6 +55,17 @@ def write_down(ledger: Ledger) -> float | None:
     return GRACE if any(waits) else None
 
 
+def ended(failure: Failure) -> bool:
+    """Whether a run has ended, so that no more of its tasks fail."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        query = select(DagRun.state).where(DagRun.dag_id == failure.dag, DagRun.run_id == failure.run)
+        return session.scalars(query).first() not in {"queued", "running"}
+
+
 class _Look:
     """One look at the database.
 

@@ -118,7 +118,7 @@ def look() -> float | None:
     ledger.forget()
     end = time.monotonic() + LONGEST
     while True:
-        waits = [wait for wait in (failures.write_down(ledger), deliver(ledger)) if wait is not None]
+        waits = [wait for wait in (failures.write_down(ledger), deliver(ledger, failures.ended)) if wait is not None]
         if not waits:
             return None
         if min(waits) > SOON or time.monotonic() > end:

@@ -12,12 +12,15 @@ from common.alerts.ledger import ONE_BY_ONE, Ledger, key_of
 from common.alerts.message import Failure
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from common.alerts.ledger import Waiting
 
 log = logging.getLogger(__name__)
 
-#: Seconds without a further failure of the run after which a burst is over, and after which it is told at the latest.
-QUIET, LONGEST = 8, 300
+#: Seconds without a further failure after which a burst is over: of a run that has ended, and of one that goes on. And
+#: seconds after which it is told at the latest.
+ENDED, QUIET, LONGEST = 3, 30, 300
 #: Seconds for one message where no task waits for it.
 PATIENCE = 25.0
 
@@ -43,9 +46,15 @@ def tell(failure: Failure) -> None:
             ledger.sent([key_of(failure)])
 
 
-def deliver(ledger: Ledger) -> float | None:
+def goes_on(_one: Failure) -> bool:
+    """Say of every run that more of its tasks may fail."""
+    return False
+
+
+def deliver(ledger: Ledger, ended: Callable[[Failure], bool] = goes_on) -> float | None:
     """Send what waits.
 
+    :param ended: whether a failed task's run has ended.
     :return: seconds until there is something to do, None where nothing waits.
     """
     pause = ledger.moment("try_again") - time.time()
@@ -53,7 +62,7 @@ def deliver(ledger: Ledger) -> float | None:
         return None if ledger.next_due() is None else pause
     soonest: list[float] = []
     for batch in _batches(ledger.waiting()):
-        wait = _settle(ledger, batch)
+        wait = _settle(ledger, batch, ended)
         if wait is not None:
             soonest.append(wait)
         if ledger.moment("try_again") > time.time():
@@ -72,7 +81,7 @@ def _batches(waiting: list[Waiting]) -> list[list[Waiting]]:
     return list(found.values())
 
 
-def _settle(ledger: Ledger, batch: list[Waiting]) -> float | None:
+def _settle(ledger: Ledger, batch: list[Waiting], ended: Callable[[Failure], bool]) -> float | None:
     """Send messages of one run, one by one or as one; give the seconds until it is to be tried again."""
     first = batch[0].failure
     total = ledger.of_run(batch[0]) if first.kind == "task" else 1
@@ -81,7 +90,7 @@ def _settle(ledger: Ledger, batch: list[Waiting]) -> float | None:
             if (wait := _send(ledger, [one.key], one.failure)) is not None:
                 return wait
         return None
-    quiet = QUIET - (time.time() - batch[-1].noticed)
+    quiet = (ENDED if ended(first) else QUIET) - (time.time() - batch[-1].noticed)
     if quiet > 0 and time.time() - batch[0].noticed < LONGEST:
         return quiet
     if len(batch) == 1:  # a message of its own says more, and is as short

@@ -68,7 +68,7 @@ def messages(failing: Stack) -> dict[str, list[dict[str, Any]]]:
 
 def told(stack: Stack, name: str) -> list[dict[str, Any]]:
     """Give the messages of a task or a run."""
-    answer = httpx.get(f"{stack.standins_url}/slack/messages", trust_env=False)
+    answer = httpx.get(f"{stack.standins_url}/slack/messages", trust_env=False, timeout=60)
     titles = (f"Task failed: {name},", f"DAG run failed: {name},")
     return [message for message in answer.json() if message["text"].startswith(titles)]
 
@@ -83,7 +83,7 @@ def test_a_failure_is_told_once_and_its_link_opens(
     parts = urlsplit(url)
     # The address that a browser on this machine has.
     assert parts.port == int(failing.environment["AIRFLOW_PORT"])
-    assert httpx.get(url, trust_env=False).status_code == httpx.codes.OK
+    assert httpx.get(url, trust_env=False, timeout=60).status_code == httpx.codes.OK
     _, dag_id, _, run, *task = [unquote(part) for part in parts.path.strip("/").split("/")]
     assert failing.run(dag_id, run)["state"] == "failed"
     if task:
