@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 CHECKOUT = "com.docker.compose.project.working_dir"
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
-CONFIGURATION = "com.docker.compose.config-hash"
 #: Docker's word -> ours.
 STATES = {"created": "stopped", "exited": "stopped", "dead": "failed", "removing": "stopping", "paused": "stopped"}
 #: The container's own cgroup, in the layout of the kernel's second version, else of its first.

@@ -78,16 +78,17 @@ class Docker:
 
     def up(self, console: Console) -> bool:
         """Build and start; containers whose settings have changed are made anew."""
-        docker_start.prepare(self.settings, console)
+        rendered = docker_start.prepare(self.settings, console)
         ran = self.runs()
         try:
-            fresh = docker_start.start_services(self.settings, console)
+            fresh = docker_start.start_services(self.settings, rendered, console)
         except KeyboardInterrupt:
             if not ran:
                 console.print("Stopping what was started ...")
                 self.down()
             raise
-        self.fetch_keys()
+        if fresh:
+            self.fetch_keys()
         return fresh
 
     def down(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import time
@@ -33,9 +34,10 @@ BUILT = (services.INIT, services.STANDINS)
 LABEL = "airflow-workbench.inputs"
 
 
-def prepare(settings: Settings, console: Console) -> None:
+def prepare(settings: Settings, console: Console) -> dict[str, Any]:
     """Check all that a start needs, before anything starts; then have the images.
 
+    :return: what Compose makes of the files.
     :raises UserError: for what is missing.
     """
     engine = inquire(settings)
@@ -45,6 +47,7 @@ def prepare(settings: Settings, console: Console) -> None:
     check_owner(settings, rendered["name"])
     check_ports(settings)
     build(settings, engine, rendered, console)
+    return rendered
 
 
 def render(settings: Settings) -> dict[str, Any]:
@@ -111,17 +114,17 @@ def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console:
                 )
 
 
-def start_services(settings: Settings, console: Console) -> bool:
+def start_services(settings: Settings, rendered: dict[str, Any], console: Console) -> bool:
     """Let Compose start or renew what it must, and wait until all are healthy.
 
     :return: whether there was anything to do.
     """
-    before = containers.find(settings)
-    if up_to_date(settings, before):
+    folder = settings.run / "docker"
+    record, log = folder / "started", folder / "up.log"
+    if up_to_date(settings, rendered, record):
         return False
-    restarts = {name: container["RestartCount"] for name, container in before.items()}
-    log = settings.run / "docker" / "up.log"
-    log.parent.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    restarts = {name: container["RestartCount"] for name, container in containers.find(settings).items()}
     command = ["docker", *compose(settings, "up", "--detach", "--no-build")]
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -141,6 +144,7 @@ def start_services(settings: Settings, console: Console) -> bool:
                 progress.show(now)
                 status = process.poll()
                 if status == 0 and all(service.ready for service in now):
+                    record.write_text(fingerprint(settings, rendered), encoding="ascii")
                     return True
                 fail_early(settings, now, restarts, log, status)
                 if time.monotonic() > deadline:
@@ -152,23 +156,24 @@ def start_services(settings: Settings, console: Console) -> bool:
         process.wait()
 
 
-def up_to_date(settings: Settings, found: dict[str, dict[str, Any]]) -> bool:
-    """Say whether every service is ready, and what Compose would make of the present files and images.
+def fingerprint(settings: Settings, rendered: dict[str, Any]) -> str:
+    """Give a digest of the rendered files, the images by those names, and the containers: another one of any counts."""
+    names = sorted({service["image"] for service in rendered["services"].values()})
+    images = docker(settings, "image", "inspect", "--format={{.Id}}", *names).stdout.split()
+    found = {name: container["Id"] for name, container in containers.find(settings).items()}
+    return hashlib.sha256(json.dumps([rendered, images, found], sort_keys=True).encode()).hexdigest()
 
-    Compose itself would run the one-shot anew at each `up`, which takes it some seconds.
+
+def up_to_date(settings: Settings, rendered: dict[str, Any], record: Path) -> bool:
+    """Say whether every service is ready and nothing has changed since `up` last said so.
+
+    Compose itself would run the one-shot anew at each `up`, which takes it some seconds. Its own hashes would not do:
+    `config --hash` leaves out what comes by env_file.
     """
-    if not all(service.ready for service in containers.observe(settings, memory=False)):
-        return False
-    told = docker(settings, *compose(settings, "config", "--hash=*")).stdout
-    hashes = dict(line.split() for line in told.splitlines())
-    names = sorted({container["Config"]["Image"] for container in found.values()})
-    images = dict(
-        zip(names, docker(settings, "image", "inspect", "--format={{.Id}}", *names).stdout.split(), strict=True)
-    )
-    return all(
-        container["Config"]["Labels"][containers.CONFIGURATION] == hashes.get(name)
-        and container["Image"] == images[container["Config"]["Image"]]
-        for name, container in found.items()
+    return (
+        record.is_file()
+        and all(service.ready for service in containers.observe(settings, memory=False))
+        and record.read_text(encoding="ascii") == fingerprint(settings, rendered)
     )
 
 
