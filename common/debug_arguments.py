@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
+#: A semicolon that is not quoted.
+_BETWEEN = re.compile(r""";(?=(?:[^"]*"[^"]*")*[^"]*$)""")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -114,7 +116,7 @@ def inputs(date: str, params: str, tasks: str, events: str) -> Request:
         conf=json_object(params) if is_json else {},
         params={} if is_json else dict(pair(word) for word in shlex.split(params)),
         tasks=tuple(shlex.split(tasks)),
-        events=tuple(event(words) for words in _parts(shlex.split(events.replace(";", " ; ")))),
+        events=tuple(_typed(text.strip()) for text in _BETWEEN.split(events) if text.strip()),
     )
 
 
@@ -156,12 +158,9 @@ def json_object(text: str) -> dict[str, Any]:
         raise argparse.ArgumentTypeError(f"{text} is no JSON object: {error}") from None
 
 
-def _parts(words: Iterable[str]) -> Iterable[list[str]]:
-    """Part words at semicolons."""
-    part: list[str] = []
-    for word in [*words, ";"]:
-        if word != ";":
-            part.append(word)
-        elif part:
-            yield part
-            part = []
+def _typed(text: str) -> tuple[str, dict[str, Any]]:
+    """Read one event as it is typed into a prompt, where JSON needs no quotes around it."""
+    asset, _, extra = text.partition(" ")
+    if extra.lstrip().startswith("{"):
+        return asset, json_object(extra)
+    return event(shlex.split(text))

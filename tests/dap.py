@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -295,19 +296,23 @@ class Debugger:
 
     def stop(self) -> Stop:
         """Wait for the next stop at a breakpoint."""
-        connection, body = self._stops.get(timeout=PATIENCE)
-        assert body["reason"] == "breakpoint", body
-        trace = connection.request("stackTrace", {"threadId": body["threadId"], "startFrame": 0, "levels": 1})
-        return Stop(connection, body["threadId"], trace["stackFrames"][0])
+        stop = self.stop_or_end()
+        assert stop, f"it ended before a breakpoint: {self.text}"
+        return stop
 
     def stop_or_end(self) -> Stop | None:
         """Wait for the next stop, or give None where the program has ended before one."""
-        assert self.terminal
-        while self._stops.empty():
-            with suppress(subprocess.TimeoutExpired):
-                self.terminal.process.wait(0.1)
-                return self.stop() if not self._stops.empty() else None
-        return self.stop()
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            ended = self.terminal is not None and self.terminal.process.poll() is not None
+            with suppress(queue.Empty):
+                connection, body = self._stops.get(timeout=0.2)
+                assert body["reason"] == "breakpoint", body
+                trace = connection.request("stackTrace", {"threadId": body["threadId"], "startFrame": 0, "levels": 1})
+                return Stop(connection, body["threadId"], trace["stackFrames"][0])
+            if ended:
+                return None
+        raise AssertionError(f"no stop within {PATIENCE} s: {self.text}")
 
     @property
     def text(self) -> str:

@@ -53,7 +53,8 @@ def quieten() -> None:
     )
     logging.getLogger("airflow").setLevel(logging.WARNING)
     logging.getLogger("airflow.task").setLevel(logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("alembic", "httpx"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     # `dag.test()` adds a handler of its own where there is none, beside the one that every record reaches anyway.
     silent = logging.StreamHandler(io.StringIO())
     silent.setLevel(logging.CRITICAL + 1)
