@@ -64,6 +64,7 @@ class Terminal:
     process: subprocess.Popen[bytes]
     side: int
     _written: list[bytes] = field(default_factory=list)
+    _thread: threading.Thread = field(init=False)
 
     @classmethod
     def run(cls, command: list[str], cwd: str, environment: dict[str, str]) -> Self:
@@ -74,8 +75,16 @@ class Terminal:
         )
         os.close(other)
         terminal = cls(process, side)
-        threading.Thread(target=terminal._read, daemon=True).start()
+        terminal._thread = threading.Thread(target=terminal._read, daemon=True)
+        terminal._thread.start()
         return terminal
+
+    def close(self) -> None:
+        """End the program, if it still runs."""
+        self.process.kill()
+        self.process.wait()
+        self._thread.join(PATIENCE)
+        os.close(self.side)
 
     def _read(self) -> None:
         with suppress(OSError):  # the last process has gone
@@ -103,7 +112,15 @@ class Connection:
         self._responses: dict[int, Message] = {}
         self._events: list[Message] = []
         self._ended = False
-        threading.Thread(target=self._read, daemon=True).start()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close both streams; whoever writes into the first has ended."""
+        self._thread.join(PATIENCE)
+        for stream in (self._reader, self._writer):
+            with suppress(OSError):
+                stream.close()
 
     def send(self, command: str, arguments: Message | None = None) -> int:
         """Send a request and do not wait for its answer."""
@@ -220,6 +237,7 @@ class Debugger:
     ) -> None:
         self._configuration, self._breakpoints, self._environment = configuration, breakpoints, dict(environment)
         self._ends = ExitStack()
+        self._connections: list[Connection] = []
         self._stops: queue.Queue[tuple[Connection, Message]] = queue.Queue()
         self.terminal: Terminal | None = None
         #: Each breakpoint as the adapter has taken it.
@@ -236,7 +254,7 @@ class Debugger:
         assert adapter.stdin
         assert adapter.stdout
         self._ends.callback(self._end, adapter)
-        self.first = self._begin(adapter.stdout, adapter.stdin, self._configuration)
+        self._begin(adapter.stdout, adapter.stdin, self._configuration)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -244,19 +262,19 @@ class Debugger:
         self._ends.close()
 
     def _end(self, adapter: subprocess.Popen[bytes]) -> None:
-        self.first.send("disconnect", {"terminateDebuggee": self._configuration["request"] == "launch"})
-        for stream in (adapter.stdin, adapter.stdout):
-            assert stream
+        self._connections[0].send("disconnect", {"terminateDebuggee": self._configuration["request"] == "launch"})
         with suppress(subprocess.TimeoutExpired):
             adapter.wait(10)
         adapter.kill()
         adapter.wait()
-        for process in [self.terminal.process] if self.terminal else []:
-            process.kill()
-            process.wait()
+        if self.terminal:
+            self.terminal.close()
+        for connection in self._connections:
+            connection.close()
 
-    def _begin(self, reader: IO[bytes], writer: IO[bytes], configuration: Message) -> Connection:
+    def _begin(self, reader: IO[bytes], writer: IO[bytes], configuration: Message) -> None:
         connection = Connection(reader, writer, self._on_request)
+        self._connections.append(connection)
         capabilities = {
             "adapterID": "debugpy",
             "supportsRunInTerminalRequest": True,
@@ -273,7 +291,6 @@ class Debugger:
         connection.request("configurationDone")
         connection.answer(begun)
         threading.Thread(target=self._watch, args=(connection,), daemon=True).start()
-        return connection
 
     def _watch(self, connection: Connection) -> None:
         """Pass on stops; follow children as VS Code does."""
