@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from devkit.place import Place
 
 CONNECTION = "slack_api_default"
-#: Airflow is imported, and each message may take its bounded time.
-PATIENCE = 120
+#: Seconds: Airflow is imported, and a message that is not taken is the last one.
+PATIENCE = 180
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ import warnings
 
 #: Told apart from real failures where the bot may choose its name (scope chat:write.customize).
 USERNAME = "Airflow (sample)"
+#: Seconds for each; no task waits for it.
+PATIENCE = 25
 
 
 def main(kinds: list[str]) -> int:
@@ -26,7 +28,7 @@ def main(kinds: list[str]) -> int:
         failure = samples.samples()[kind]
         told = {"kind": kind, "title": failure.title, "channel": slack.channel_of(failure)}
         try:
-            slack.send(failure)
+            slack.send(failure, PATIENCE)
         except slack.UnsentError as unsent:
             print(json.dumps(told | {"sent": False, "why": unsent.what, "mend": unsent.mend}))
             return 1
