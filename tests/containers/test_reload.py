@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+
+from devkit.parsing import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,9 +42,9 @@ def tags(stack: Stack) -> list[str] | None:
     return sorted(tag["name"] for tag in found[0]["tags"]) if found else None
 
 
-def noticed_by(stack: Stack) -> Any:
+def noticed_by(stack: Stack) -> str:
     """Give how edits are noticed, as `./dev status` says."""
-    return json.loads(stack.dev("status", "--json").stdout)["parsing"]["edits_noticed_by"]
+    return parsing(stack.place).edits_noticed_by
 
 
 @pytest.fixture
