@@ -267,7 +267,7 @@ EDITS = st.lists(
 
 
 @settings(
-    max_examples=8,
+    max_examples=20,
     deadline=None,
     phases=[Phase.generate],  # a failure says its edits; shrinking them would take a stack for an hour
     suppress_health_check=[HealthCheck.function_scoped_fixture],
