@@ -29,7 +29,9 @@ LAST = pytest.mark.parametrize("developer", UIDS[-1:], indirect=True)
 CODESPACE = {"CODESPACE_NAME": "fluffy-waffle-7", "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "app.github.example"}
 ADDRESS = "https://fluffy-waffle-7-8080.app.github.example/"
 #: What GitHub's forwarder adds to each request; the host that it asks for is the loopback.
-FORWARDED = [f"--header=X-Forwarded-Host: {ADDRESS[8:-1]}", "--header=X-Forwarded-Proto: https"]
+FORWARDED = ["--header", f"X-Forwarded-Host: {ADDRESS[8:-1]}", "--header", "X-Forwarded-Proto: https"]
+#: A start on a machine that is busy with something else.
+HEALTH_SECONDS = 600
 #: Milliseconds that a page has, on a machine that is busy with something else.
 PATIENCE = 120_000
 BADLY_WRITTEN = "import os\n\n\ndef total() -> int:\n    return sum(numbrs)\n"
@@ -50,7 +52,7 @@ def developer(request: pytest.FixtureRequest, docker: engine.Engine, tools: Path
             told = found.up()
             assert told["outcome"] == "success"
             assert told["remoteUser"] == "vscode"
-            found.stack.wait_until_healthy()
+            found.stack.wait_until_healthy(HEALTH_SECONDS)
             yield found
         finally:
             found.close()
@@ -173,35 +175,41 @@ def test_a_workspace_that_died_is_opened_again_with_its_ports(developer: Develop
     """The servers listened in the dead container's network."""
     developer.stack.docker("kill", developer.stack.container("workspace")["Id"])
     developer.up("--expect-existing-container")
-    developer.stack.wait_until_healthy()
+    developer.stack.wait_until_healthy(HEALTH_SECONDS)
     assert status(developer)["ok"]
 
 
-@LAST
-def test_a_codespace_from_a_prebuild_has_its_own_address(developer: Developer) -> None:
-    """Stopped and carried to another machine, its containers still have the prebuild's environment."""
+@pytest.fixture(scope="module")
+def codespace(developer: Developer) -> Developer:
+    """A user whose containers were made elsewhere, as in a prebuild, and are carried to a codespace."""
     developer.stack.compose(*editor.FILES, "stop")
     told = developer.up("--expect-existing-container", "--update-remote-user-uid-default=never", **CODESPACE)
     assert told["outcome"] == "success"
-    developer.stack.wait_until_healthy()
+    developer.stack.wait_until_healthy(HEALTH_SECONDS)
+    return developer
+
+
+@LAST
+def test_a_codespace_from_a_prebuild_has_its_own_address(codespace: Developer) -> None:
+    """Though Compose leaves containers as they are that it finds."""
     for service in ("api-server", "dag-processor", "scheduler", "triggerer"):
-        environment = developer.stack.container(service)["Config"]["Env"]
+        environment = codespace.stack.container(service)["Config"]["Env"]
         assert f"AIRFLOW__API__BASE_URL={ADDRESS}" in environment, service
 
 
 @LAST
 def test_in_a_codespace_login_and_links_stay_behind_its_address(
-    developer: Developer, browser: Browser, tmp_path: Path
+    codespace: Developer, browser: Browser, tmp_path: Path
 ) -> None:
     """With cookies by TLS, and back to the page that was asked for."""
-    networks = developer.stack.container("workspace")["NetworkSettings"]["Networks"]
+    networks = codespace.stack.container("workspace")["NetworkSettings"]["Networks"]
     (address,) = {network["IPAddress"] for network in networks.values()}
     with forwarder(address, 8080, tmp_path) as proxy:
         page = browser.new_context(proxy={"server": proxy}, ignore_https_errors=True).new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(f"{ADDRESS}dags/ingest_agents")
         page.locator("input[name=username]").fill("admin")
-        page.locator("input[name=password]").fill(developer.inside("cat", "/opt/airflow/keys/admin_password").strip())
+        page.locator("input[name=password]").fill(codespace.inside("cat", "/opt/airflow/keys/admin_password").strip())
         page.get_by_role("button", name="Sign in").click()
         page.wait_for_url(f"{ADDRESS}dags/ingest_agents*")
         page.get_by_text("ingest_agents").first.wait_for()
@@ -209,11 +217,11 @@ def test_in_a_codespace_login_and_links_stay_behind_its_address(
 
 
 @LAST
-def test_a_codespaces_address_is_no_open_redirect(developer: Developer) -> None:
+def test_a_codespaces_address_is_no_open_redirect(codespace: Developer) -> None:
     question = ("curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", *FORWARDED)
     login = "http://localhost:8080/api/v2/auth/login?next="
-    assert developer.inside(*question, f"{login}{ADDRESS}dags") == "307"
-    assert developer.inside(*question, f"{login}https://elsewhere.example/") == "400"
+    assert codespace.inside(*question, f"{login}{ADDRESS}dags") == "307"
+    assert codespace.inside(*question, f"{login}https://elsewhere.example/") == "400"
 
 
 def containers(developer: Developer) -> dict[str, str]:
