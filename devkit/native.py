@@ -207,9 +207,11 @@ class Native:
 
 def shell_environment(settings: Settings) -> Mapping[str, str]:
     """Give the environment, with the tools first on PATH and a mark that tells it from the user's own wishes."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), settings.inherited.get("PATH", os.defpath)])
+    own, users = str(Path(sys.executable).parent), settings.inherited.get("PATH", os.defpath)
+    path = os.pathsep.join([own, users, str(postgres.BINARIES)])  # a psql is in there
+    database = {"PGHOST": str(settings.sockets / "postgres"), "PGUSER": "airflow", "PGDATABASE": "airflow"}
     exported = [name for name, value in settings.environment.items() if settings.inherited.get(name) != value]
-    return {**settings.environment, "PATH": path, SHELL_MARK: ",".join(exported)}
+    return {**settings.environment, **database, "PATH": path, SHELL_MARK: ",".join(exported)}
 
 
 def _postgres_version() -> str:
