@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 CHECKOUT = "com.docker.compose.project.working_dir"
 PROJECT = "com.docker.compose.project"
 SERVICE = "com.docker.compose.service"
+#: Of what `docker compose run` makes beside a service's own container.
+LASTING = "com.docker.compose.oneoff=False"
 #: Docker's word -> ours.
 STATES = {"created": "stopped", "exited": "stopped", "dead": "failed", "removing": "stopping", "paused": "stopped"}
 #: The container's own cgroup, in the layout of the kernel's second version, else of its first.
@@ -43,8 +45,8 @@ class Usage:
 
 def find(settings: Settings) -> dict[str, dict[str, Any]]:
     """Give what the daemon knows of each of this checkout's containers, by service."""
-    label = f"label={CHECKOUT}={settings.root}"
-    found = docker(settings, "ps", "--all", "--quiet", "--no-trunc", "--filter", label).stdout.split()
+    filters = (f"--filter=label={CHECKOUT}={settings.root}", f"--filter=label={LASTING}")
+    found = docker(settings, "ps", "--all", "--quiet", "--no-trunc", *filters).stdout.split()
     # One may go meanwhile: what is left is told all the same.
     inspected = docker(settings, "inspect", *found, check=False).stdout if found else "[]"
     return {each["Config"]["Labels"][SERVICE]: each for each in json.loads(inspected)}
