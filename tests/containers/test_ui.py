@@ -54,5 +54,10 @@ def test_the_graph_of_an_asset_shows_the_whole_chain(ui: Ui) -> None:
 def test_a_tasks_log_opens_from_its_address(ui: Ui, stack: Stack) -> None:
     """The address is the one that an alert's button has."""
     run = stack.trigger(STEPS)
-    assert stack.finish(STEPS, run) == "success"
+    stack.wait_for(lambda: states(stack, run).get("step") == "success", "the end of the first step", 240)
     assert "step 1 runs as 50000:0" in ui.task_log(STEPS, run, "step", until="step 1 runs as")
+
+
+def states(stack: Stack, run: str) -> dict[str, str]:
+    """Give the state of each task of a run."""
+    return {task["task_id"]: task["state"] for task in stack.tasks(STEPS, run)}
