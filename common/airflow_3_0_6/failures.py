@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Seconds in which whoever knows more of a failure may write it down first: its worker, or the person's audit log.
 GRACE = 2.0
+#: Seconds between two looks for it.
+AGAIN = 0.3
 #: Seconds between a person's request and the state that it sets.
 REQUEST = 15.0
 #: Events of the audit log that tell why the scheduler failed a task -> in plain words.
@@ -52,7 +54,7 @@ def write_down(ledger: Ledger) -> float | None:
         look = _Look(session, ledger, since)
         waits = [look.tasks(), look.runs()]
         look.files()
-    return GRACE if any(waits) else None
+    return AGAIN if any(waits) else None
 
 
 def ended(failure: Failure) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 import time
@@ -114,6 +115,8 @@ def look() -> float | None:
     from common.alerts.ledger import Ledger
     from common.alerts.outbox import deliver
 
+    if os.environ.get("AIRFLOW_ALERT_TO", "slack") != "slack":
+        return None
     ledger = Ledger.shared()
     ledger.forget()
     end = time.monotonic() + LONGEST

@@ -5,10 +5,8 @@ All ways to fail happen in one environment at the same time; then each test look
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import signal
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -242,12 +240,19 @@ def test_a_task_that_dies_while_the_scheduler_is_down_is_told_once(alerts: Alert
     run = alerts.start("marked")
     eventually(lambda: set(alerts.tasks("marked", run).values()) == {"running"}, "two tasks run")
     scheduler = psutil.Process(alerts.stack.pid("scheduler"))
-    tasks = [task for worker in scheduler.children() for task in worker.children() if not task.children()]
-    os.kill(scheduler.pid, signal.SIGKILL)
-    for process in tasks:
-        os.kill(process.pid, signal.SIGKILL)
+    before = len(alerts.texts())
+    scheduler.suspend()
+    path = f"/dags/marked/dagRuns/{run}/taskInstances"
+    alerts.stack.api.patch(f"{path}/shell", {"new_state": "failed"})
+    for worker in scheduler.children():
+        for task in worker.children():
+            if not task.children():  # the other one's is its shell
+                task.kill()
+    eventually(lambda: alerts.tasks("marked", run)["sleeps"] == "failed", "the task's supervisor has seen it")
+    assert len(alerts.texts()) == before
+    scheduler.kill()
     only(1, lambda: alerts.texts("marked.sleeps"), "the killed task is told")
-    alerts.stack.api.patch(f"/dags/marked/dagRuns/{run}/taskInstances/shell", {"new_state": "failed"})
+    assert len(alerts.texts()) == before + 1
 
 
 def test_a_restart_tells_nothing_again_and_what_was_not_sent(slack: Alerts) -> None:
