@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# No test times a machine: an example that took long on a busy one is no failure.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 # A terminal in the dev container, or of `./dev shell`, has a running Airflow's settings: its database, for one.
 _SETTINGS = re.compile(r"(AIRFLOW|AWS|STANDINS|TELECOMS)_|WORKBENCH_(IMAGE|MODE|SHELL)$")
