@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common import debug_arguments, debug_standins, debugger
-from common.airflow_3_0_6 import debug_database, debug_logs, debugging
+from common.airflow_3_0_6 import debug_database, debug_logs, debug_results, debugging
 from common.airflow_3_0_6.debug_database import Event, emitted, pretend
 from common.debug_find import DebugError, find
 
@@ -76,7 +76,7 @@ def debug(dag: Any, argv: Sequence[str] | None = None) -> None:
 
     :param argv: the command line, by default this process's.
     """
-    words = [dag.dag_id, "--file", dag.fileloc, *(sys.argv[1:] if argv is None else argv)]
+    words = [dag.dag_id, *(sys.argv[1:] if argv is None else argv), "--file", dag.fileloc]
     if "AIRFLOW__CORE__DAGS_FOLDER" not in os.environ and importlib.util.find_spec("devkit"):
         os.execv(sys.executable, [sys.executable, "-m", "devkit", "run", *words])  # noqa: S606 no shell is meant
     sys.exit(main(words, dag))
@@ -180,7 +180,14 @@ def run_once(
         for task in dag.tasks:
             task.retries = 0
     _check(dag, logical_date, conf or {})
-    return debugging.run(dag, logical_date or _first_date(dag), conf or {}, events=events, tasks=tasks)
+    try:
+        return debugging.run(dag, logical_date or _first_date(dag), conf or {}, events=events, tasks=tasks)
+    except debug_results.NoResultsError as error:
+        raise DebugError(
+            f"{', '.join(tasks)}: nobody knows how many there are",
+            f"{error} never succeeded in the debugger's database",
+            f"./dev run {dag.dag_id} once, or name {error} too",
+        ) from None
 
 
 def summary(run: Any) -> str:

@@ -136,8 +136,8 @@ class Connection:
         assert response["success"], response
         return response.get("body") or {}
 
-    def event(self, *names: str) -> Message:
-        """Wait for an event of one of these names, and take it."""
+    def event(self, *names: str, patience: float | None = PATIENCE) -> Message:
+        """Wait for an event of one of these names, and take it; without patience until the session ends."""
 
         def take() -> Message | None:
             found = next((event for event in self._events if event["event"] in names), None)
@@ -145,9 +145,9 @@ class Connection:
                 self._events.remove(found)
             return found
 
-        return self._wait(take, f"one of the events {names}")
+        return self._wait(take, f"one of the events {names}", patience)
 
-    def _wait(self, condition: Callable[[], Message | None], what: str) -> Message:
+    def _wait(self, condition: Callable[[], Message | None], what: str, patience: float | None = PATIENCE) -> Message:
         found: list[Message] = []
 
         def there() -> bool:
@@ -156,7 +156,7 @@ class Connection:
             return bool(found) or self._ended
 
         with self._changed:
-            assert self._changed.wait_for(there, PATIENCE), f"not within {PATIENCE} s: {what}"
+            assert self._changed.wait_for(there, patience), f"not within {patience} s: {what}"
         assert found, f"the adapter ended before {what}"
         return found[0]
 
@@ -244,7 +244,11 @@ class Debugger:
         self.verified: list[bool] = []
 
     def __enter__(self) -> Self:
-        """Start the program, up to its first stop."""
+        """Start the program, or attach to it."""
+        if "connect" in self._configuration:  # its adapter is there
+            self._ends.callback(self._close)
+            self._follow(self._configuration)
+            return self
         adapter = subprocess.Popen(
             [sys.executable, "-m", "debugpy.adapter"],
             stdin=subprocess.PIPE,
@@ -262,13 +266,16 @@ class Debugger:
         self._ends.close()
 
     def _end(self, adapter: subprocess.Popen[bytes]) -> None:
-        self._connections[0].send("disconnect", {"terminateDebuggee": self._configuration["request"] == "launch"})
+        self._connections[0].send("disconnect", {"terminateDebuggee": True})
         with suppress(subprocess.TimeoutExpired):
             adapter.wait(10)
         adapter.kill()
         adapter.wait()
         if self.terminal:
             self.terminal.close()
+        self._close()
+
+    def _close(self) -> None:
         for connection in self._connections:
             connection.close()
 
@@ -295,14 +302,23 @@ class Debugger:
     def _watch(self, connection: Connection) -> None:
         """Pass on stops; follow children as VS Code does."""
         with suppress(AssertionError):
-            while event := connection.event("stopped", "debugpyAttach"):
+            while event := connection.event("stopped", "debugpyAttach", patience=None):
                 if event["event"] == "stopped":
                     self._stops.put((connection, event["body"]))
                     continue
-                child = event["body"]
-                plug = socket.create_connection((child["connect"]["host"], child["connect"]["port"]))
-                self._ends.callback(plug.close)
-                self._begin(plug.makefile("rb"), plug.makefile("wb"), child)
+                self._follow(event["body"])
+
+    def _follow(self, configuration: Message) -> None:
+        """Begin a session with an adapter that is there."""
+        plug = socket.create_connection((configuration["connect"]["host"], configuration["connect"]["port"]))
+        self._ends.callback(self._unplug, plug)
+        self._begin(plug.makefile("rb"), plug.makefile("wb"), configuration)
+
+    @staticmethod
+    def _unplug(plug: socket.socket) -> None:
+        with suppress(OSError):
+            plug.shutdown(socket.SHUT_RDWR)
+        plug.close()
 
     def _on_request(self, message: Message) -> Message:
         assert message["command"] == "runInTerminal", message

@@ -15,6 +15,10 @@ _XCOM = ("map_index", "key", "value")
 _MAP = ("map_index", "length", "keys")
 
 
+class NoResultsError(Exception):
+    """A task that is left out never succeeded, and others are mapped over its results."""
+
+
 @dataclass
 class Results:
     """What one task of one run left behind.

@@ -33,15 +33,19 @@ def run(
     :param events: those that trigger it, which may be none; None for a run by hand.
     :param tasks: ids of those to run; none for all.
     :return: the DAG run.
+    :raises NoResultsError: names tasks that are left out and never succeeded, over whose results others are mapped:
+        `dag.test()` would wait for them without end.
     """
     from airflow.utils import timezone
 
-    chosen = dag.partial_subset(list(tasks), include_upstream=True) if tasks else dag
+    chosen = part_of(dag, tasks) if tasks else dag
     left_out = [task_id for task_id in chosen.task_dict if tasks and task_id not in tasks]
 
     def create(**asked: Any) -> Any:
         session = asked["session"]
         results = debug_results.last(dag.dag_id, left_out, session)
+        if unknown := sources(chosen, tasks) & set(left_out) - results.keys():
+            raise debug_results.NoResultsError(", ".join(sorted(unknown)))
         made = by_hand(**asked) if events is None else triggered(events, **asked)
         debug_results.give(made, asked["dag"], left_out, results, session)
         session.commit()
@@ -50,6 +54,30 @@ def run(
     with created_by(create) as by_hand:
         # Never without a date: `dag.test()` would clear every task instance of the DAG.
         return chosen.test(logical_date=logical_date or timezone.utcnow(), run_conf=conf)
+
+
+def part_of(dag: Any, tasks: Sequence[str]) -> Any:
+    """Give a copy of the DAG with these tasks and those upstream of them.
+
+    A mapped task of stock's copy fails: it compares with an object of which it has been given a copy.
+    """
+    from airflow.sdk.definitions._internal.expandinput import EXPAND_INPUT_EMPTY
+
+    part = dag.partial_subset(list(tasks), include_upstream=True)
+    for task in part.tasks:
+        if getattr(task, "expand_input", None) == EXPAND_INPUT_EMPTY:
+            task.expand_input = EXPAND_INPUT_EMPTY
+    return part
+
+
+def sources(dag: Any, tasks: Sequence[str]) -> set[str]:
+    """Give the ids of the tasks over whose results these are mapped, by themselves or with their groups."""
+    found: set[str] = set()
+    for task in map(dag.get_task, tasks):
+        mapped = [task] if task.is_mapped else []
+        for one in (*mapped, *task.iter_mapped_task_groups()):
+            found |= {source.task_id for source in one.iter_mapped_dependencies()}
+    return found
 
 
 @contextmanager

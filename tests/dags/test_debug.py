@@ -152,6 +152,13 @@ def test_what_a_task_needs_from_tasks_that_are_left_out_is_taken_from_their_last
     assert states(ran) == {"make": "success", "double[0]": "success", "double[1]": "success", "double[2]": "success"}
 
 
+def test_mapped_tasks_without_what_they_are_mapped_over_are_refused(tmp_path: Path, several: str) -> None:
+    """They would be waited for without end."""
+    ran = python(tmp_path, "-m", "common.debug", "counts", "--file", several, "--task", "double")
+    assert ran.returncode == 1
+    assert "make never succeeded in the debugger's database" in ran.stdout
+
+
 def test_what_the_dag_does_not_have_is_said(home: Path) -> None:
     """A task, an asset, a day after its end."""
     load = ("-m", "common.debug", "load_warehouse")
