@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "demo": "run the whole pipeline on the sample data and check every number",
     "down": "stop everything",
     "reset": "stop everything and forget all state",
-    "status": "health, restarts, memory against limit, import errors, connections",
+    "status": "health, restarts, memory, import errors, connections",
     "logs": "show the logs of a service (-f follows)",
     "shell": "a shell with the environment set",
     "run": "dag.test() of one DAG, in a database of its own",
@@ -80,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Declare all commands, but import only the one among `words`."""
     about = "Apache Airflow 3 on one laptop: run, edit, debug."
-    parser = argparse.ArgumentParser(prog="./dev", description=about, add_help=False)
-    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)  # three lines of a screen that is full
+    parser = argparse.ArgumentParser(prog="./dev", description=about)
     parser.set_defaults(run=None, json=False)
     commands = parser.add_subparsers(metavar="command", required=True)
     for name, summary in COMMANDS.items():
