@@ -8,14 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devkit import containers
 from devkit.client import AirflowApi
-from devkit.settings import Settings
+from devkit.docker import Docker
+from devkit.settings import DOCKER, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,10 +77,14 @@ class Stack:
             output, errors = process.communicate(timeout=900)
         return subprocess.CompletedProcess(words, process.returncode, output, errors)
 
+    @property
+    def place(self) -> Docker:
+        """The environment as `./dev` sees it."""
+        return Docker(replace(Settings.load(self.checkout, self.environment), mode=DOCKER))
+
     def service(self, name: str) -> Service:
-        """Give what `./dev status` knows of a service."""
-        settings = Settings.load(self.checkout, self.environment)
-        return next(service for service in containers.observe(settings) if service.name == name)
+        """Give what `./dev status` knows of a service, without copying keys out as it does."""
+        return next(service for service in containers.observe(self.place.settings) if service.name == name)
 
     def compose(self, *arguments: str) -> str:
         """Run Compose in the checkout."""
