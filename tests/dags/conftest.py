@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,30 +25,25 @@ class Ran:
     """One DAG run: the states of its tasks and the events that it emitted."""
 
     def __init__(self, run: Any) -> None:
-        from airflow.models.asset import AssetEvent  # noqa: PLC0415  # Airflow's home is set first
-        from airflow.utils.session import create_session  # noqa: PLC0415
-
-        from common.airflow_3_0_6.debugging import task_instances  # noqa: PLC0415
+        from common.airflow_3_0_6 import debug_database  # noqa: PLC0415  # Airflow's home is set first
 
         self.state = str(run.state)
         self.run_id = run.run_id
-        self.tasks = {
-            ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]": ti.state for ti in task_instances(run)
-        }
-        with create_session() as session:
-            events = session.query(AssetEvent).filter_by(source_dag_id=run.dag_id, source_run_id=run.run_id)
-            self.events = [event.extra for event in events]
+        self.tasks = {task.name: task.state for task in debug_database.ended(run)}
+        self.events = [event.extra for event in debug_database.emitted(run)]
 
 
 @pytest.fixture
-def run_dag(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
-    """Run a DAG by `dag.test()`; failures go to Slack's stand-in."""
-    from common.debug import run_once  # noqa: PLC0415
+def run_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ran]:
+    """Run a DAG by `dag.test()` in a fresh database; failures go to Slack's stand-in."""
+    from common import debug  # noqa: PLC0415
+    from common.airflow_3_0_6 import debug_database  # noqa: PLC0415
 
-    folder = Path(os.environ["AIRFLOW_HOME"], "debug")
-    shutil.rmtree(folder, ignore_errors=True)
-    # What `run_once` sets, so that it is undone.
-    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{folder}/airflow.db")
+    # What the debugger sets, so that it is undone.
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/airflow.db")
+    monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
+    debug.prepare([])
+    debug_database.use_own_database(tmp_path / "debug")
     dags: dict[str, Any] = {}
 
     def run(name: str, *args: Any, **kwargs: Any) -> Ran:
@@ -61,6 +54,6 @@ def run_dag(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             dags[name] = module.dag_object
-        return Ran(run_once(dags[name], *args, **kwargs))
+        return Ran(debug.run_once(dags[name], *args, **kwargs))
 
     return run
