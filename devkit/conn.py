@@ -14,11 +14,11 @@ from devkit.errors import UserError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from rich.console import Console
 
-    from devkit.place import Place
-    from devkit.settings import Connection
+    from devkit.settings import Connection, Settings
 
 #: The Snowflake connector alone retries a host that does not answer for five minutes.
 PATIENCE = 60
@@ -84,8 +84,9 @@ def run(args: argparse.Namespace) -> Connections:
     chosen = [known[name] for name in wanted or known]
     if not test:
         return Connections(tuple(map(show, chosen)))
+    python = where.python()
     with ThreadPoolExecutor(2) as pool:
-        return Connections(tuple(pool.map(lambda each: probe(where, each), chosen)))
+        return Connections(tuple(pool.map(lambda each: probe(where.settings, python, each), chosen)))
 
 
 def show(connection: Connection) -> Shown:
@@ -110,15 +111,18 @@ def destination(value: str) -> str:
     return str(extra.get("account") or extra.get("region_name") or "the vendor's own address")
 
 
-def probe(where: Place, connection: Connection) -> Shown:
-    """Talk to the other side through the hook that the DAGs use, from where tasks run."""
+def probe(settings: Settings, python: Sequence[str], connection: Connection) -> Shown:
+    """Talk to the other side through the hook that the DAGs use.
+
+    :param python: the command that runs Python where tasks run.
+    """
     shown = show(connection)
-    command = [*where.python(), "-m", "devkit.conn_probe", connection.conn_id, connection.conn_type]
+    command = [*python, "-m", "devkit.conn_probe", connection.conn_id, connection.conn_type]
     try:
         result = subprocess.run(
             command,
-            cwd=where.settings.root,
-            env=where.settings.environment,
+            cwd=settings.root,
+            env=settings.environment,
             capture_output=True,
             text=True,
             timeout=PATIENCE,

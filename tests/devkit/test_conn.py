@@ -71,7 +71,7 @@ def test_a_connection_that_does_not_answer_is_told_without_its_secret(load: Call
     value = {"conn_type": "slack", "password": "sesame-open", "extra": {"base_url": "http://127.0.0.1:9/sesame-open/"}}
     settings = load(f"AIRFLOW_CONN_MINE='{json.dumps(value)}'\n")
     connection = next(each for each in settings.connections if each.conn_id == "mine")
-    shown = conn.probe(Native(settings), connection)
+    shown = conn.probe(settings, Native(settings).python(), connection)
     assert shown.works is False
     assert "sesame-open" not in shown.answer
 
@@ -121,7 +121,8 @@ def test_the_scope_that_a_slack_bot_lacks_is_what_the_command_says(
     slack: Callable[[str], str], runnable: Callable[..., Settings]
 ) -> None:
     settings = runnable(f"AIRFLOW_CONN_MINE='{slack('xoxb-offline-only-users:read')}'\n")
-    shown = conn.probe(Native(settings), next(each for each in settings.connections if each.conn_id == "mine"))
+    mine = next(each for each in settings.connections if each.conn_id == "mine")
+    shown = conn.probe(settings, Native(settings).python(), mine)
     assert shown.works is False
     assert shown.answer.startswith("workbench in Offline lacks the scope chat:write")
     assert "xoxb" not in shown.answer
