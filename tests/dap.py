@@ -306,7 +306,12 @@ class Debugger:
                 if event["event"] == "stopped":
                     self._stops.put((connection, event["body"]))
                     continue
-                self._follow(event["body"])
+                # Each by itself: a child that ends, or hangs, while it is followed leaves the others' sessions alone.
+                threading.Thread(target=self._follow_child, args=(event["body"],), daemon=True).start()
+
+    def _follow_child(self, configuration: Message) -> None:
+        with suppress(AssertionError, OSError):
+            self._follow(configuration)
 
     def _follow(self, configuration: Message) -> None:
         """Begin a session with an adapter that is there."""
