@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
-from common import debug, debug_arguments, debug_standins, debugger
+from common import debug, debug_arguments, debugger
 from devkit import place
 from devkit.errors import UserError
 from devkit.settings import DOCKER
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from common.debug_arguments import Request
     from devkit.place import Place
-    from devkit.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,16 +52,3 @@ def in_docker(where: Place, request: Request, *, as_json: bool) -> NoReturn:
         file = where.root / "dags" / file.resolve().relative_to(dags)
     words = ["python", "-m", "common.debug", *debug_arguments.words(replace(request, file=file))]
     where.shell([*words, "--json"] if as_json else words)
-
-
-def require_standins(settings: Settings) -> None:
-    """Say at once that the stand-ins are down, before a task waits for them.
-
-    :raises UserError: where a connection points at them and they do not answer.
-    """
-    if any(connection.is_standin for connection in settings.connections) and (why := debug_standins.why_down()):
-        raise UserError(
-            "the stand-ins are not running, and connections point at them",
-            why,
-            "./dev up, or set your own connections in .env",
-        )
