@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Failures of the bodies that several places share say what was found, too.
+pytest.register_assert_rewrite("tests.cases")
+
 # No test times a machine: an example that took long on a busy one is no failure.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")

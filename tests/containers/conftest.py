@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.containers.harness import engine
-from tests.containers.stack import Stack, copy_checkout, free_port
+from tests.containers.stack import ROOT, Stack, copy_checkout, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,3 +65,14 @@ def stack(checkout: Stack) -> Iterator[Stack]:
     finally:
         checkout.close()
         checkout.compose("down", "--volumes", "--remove-orphans", "--timeout=5")
+
+
+@pytest.fixture(scope="module")
+def front(stack: Stack) -> Iterator[Stack]:
+    """The environment that plain Compose started, taken over by `./dev up`."""
+    link = stack.checkout / ".venv-standins"
+    link.symlink_to(ROOT / ".venv-standins")
+    result = stack.dev("up")
+    assert result.returncode == 0, result.stdout + result.stderr
+    yield stack
+    link.unlink()  # the workspace mounts a volume of its own over it

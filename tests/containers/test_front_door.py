@@ -13,24 +13,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from devkit.client import AirflowApi
-from tests.containers.stack import ROOT, SERVICES, Stack, copy_checkout, free_port
+from tests.containers.stack import SERVICES, Stack, copy_checkout, free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 INGESTS = 8
-
-
-@pytest.fixture(scope="module")
-def front(stack: Stack) -> Iterator[Stack]:
-    """The environment that plain Compose started, taken over by `./dev up`."""
-    link = stack.checkout / ".venv-standins"
-    link.symlink_to(ROOT / ".venv-standins")
-    result = stack.dev("up")
-    assert result.returncode == 0, result.stdout + result.stderr
-    yield stack
-    link.unlink()  # the workspace mounts a volume of its own over it
 
 
 @pytest.fixture

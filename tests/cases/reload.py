@@ -1,0 +1,312 @@
+"""What is saved is what runs: every kind of edit ends in the state that the files describe."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import textwrap
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+    from subprocess import CompletedProcess
+
+    from devkit.client import AirflowApi
+
+PATIENCE = 60
+DAG = """
+from airflow.sdk import dag, task
+{imports}
+
+@dag(dag_id="{name}", schedule=None, tags={tags})
+def made():
+    @task
+    def tell():
+        return "{value}"
+    tell()
+
+made()
+"""
+BROKEN = "from airflow.sdk import dag\nvalue = (\n"
+
+
+@dataclass
+class Project:
+    """Files of these tests in a running environment, and what Airflow makes of them.
+
+    :param root: the checkout on this machine; a container has parts of it, elsewhere and read-only.
+    :param api: a logged-in client.
+    :param dev: runs `./dev` with these words.
+    :ivar name: of the folder of DAG files, of the module in `common`, and the beginning of all `dag_id`s.
+    """
+
+    root: Path
+    api: AirflowApi
+    dev: Callable[..., CompletedProcess[str]]
+    name: str = "reload_test"
+
+    @property
+    def dags(self) -> Path:
+        """The folder of DAG files."""
+        return self.root / "dags" / self.name
+
+    @property
+    def module(self) -> Path:
+        """A module that DAG files may import."""
+        return self.root / "common" / f"{self.name}.py"
+
+    @property
+    def outside(self) -> Path:
+        """A file that is neither with the DAG files nor in `common`; containers have this folder too."""
+        return self.root / "compose" / f"{self.name}.txt"
+
+    def dag(self, name: str, value: Any, imports: str = "", tags: str | None = None, file: str = "") -> Path:
+        """Save a DAG file whose tag, source and task tell a value."""
+        path = self.dags / f"{file or name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(DAG.format(name=f"{self.name}_{name}", value=value, imports=imports, tags=tags or [f"{value}"]))
+        return path
+
+    def tags(self) -> dict[str, list[str]]:
+        """Give the DAGs on the list, with their tags."""
+        found = self.api.get("/dags", dag_id_pattern=self.name, limit=100)["dags"]
+        prefix = f"{self.name}_"
+        return {dag["dag_id"].removeprefix(prefix): sorted(tag["name"] for tag in dag["tags"]) for dag in found}
+
+    def errors(self) -> set[str]:
+        """Give the names of the files with import errors."""
+        found = self.api.get("/importErrors", limit=100)["import_errors"]
+        return {each["filename"].rsplit("/", 1)[1] for each in found if f"/{self.name}" in each["filename"]}
+
+    def source(self, name: str) -> str:
+        """Give a DAG's source as the UI shows it."""
+        content: str = self.api.get(f"/dagSources/{self.name}_{name}")["content"]
+        return content
+
+    def details(self, name: str) -> dict[str, Any]:
+        """Give what the API says of one DAG, from its own copy."""
+        found: dict[str, Any] = self.api.get(f"/dags/{self.name}_{name}/details")
+        return found
+
+    def run(self, name: str) -> dict[str, str]:
+        """Trigger a run, wait for its end, delete it, and give the tasks' results."""
+        dag_id = f"{self.name}_{name}"
+        self.api.patch(f"/dags/{dag_id}", {"is_paused": False})
+        runs = f"/dags/{dag_id}/dagRuns"
+        run = f"{runs}/{self.api.post(runs, {'logical_date': None})['dag_run_id']}"
+        until(lambda: self.api.get(run)["state"], "success")
+        tasks = self.api.get(f"{run}/taskInstances")["task_instances"]
+        results = {
+            task["task_id"]: self.api.get(f"{run}/taskInstances/{task['task_id']}/xcomEntries/return_value")["value"]
+            for task in tasks
+        }
+        self.api._call("DELETE", run)
+        return results
+
+    def status(self) -> dict[str, Any]:
+        """Give what `./dev status` says."""
+        found: dict[str, Any] = json.loads(self.dev("status", "--json").stdout)
+        return found
+
+    def noticed_by(self) -> str:
+        """Give how edits are noticed."""
+        found: str = self.status()["parsing"]["edits_noticed_by"]
+        return found
+
+    def clear(self) -> None:
+        """Delete all files, and wait until Airflow has noticed."""
+        shutil.rmtree(self.dags, ignore_errors=True)
+        for path in (self.module, self.outside):
+            path.unlink(missing_ok=True)
+        until(lambda: (self.tags(), self.errors()), ({}, set()))
+
+
+def until(look: Callable[[], Any], expected: Any) -> None:
+    """Wait until a look gives what is expected."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := look()) != expected:
+        if time.monotonic() > deadline:
+            assert found == expected
+        time.sleep(0.05)
+
+
+def project(root: Path, api: AirflowApi, dev: Callable[..., CompletedProcess[str]]) -> Iterator[Project]:
+    """Give a fixture's project, and leave nothing of it behind."""
+    found = Project(root, api, dev)
+    yield found
+    found.clear()
+
+
+FILES = ("one", "two", "three")
+VALUES = st.integers(0, 99) | st.just("broken")
+EDITS = st.lists(
+    st.tuples(st.just("save"), st.sampled_from(FILES), VALUES)
+    | st.tuples(st.just("save module"), st.just("module"), VALUES)
+    | st.tuples(st.just("delete"), st.sampled_from(FILES), st.none())
+    | st.tuples(st.just("rename"), st.sampled_from(FILES), st.sampled_from(FILES)),
+    min_size=1,
+    max_size=12,
+)
+
+
+class Cases:
+    """For a place that gives the fixture `project`."""
+
+    def test_edits_show_everywhere_also_in_quick_succession(self, project: Project) -> None:
+        """Source, list and details; saves of the same size, within the same second, while the former one is parsed."""
+        for value in range(10, 16):
+            path = project.dag("edited", value)
+            if value % 2:
+                continue
+            until(project.tags, {"edited": [str(value)]})
+            until(lambda: project.source("edited"), path.read_text())
+            until(lambda: [tag["name"] for tag in project.details("edited")["tags"]], [str(value)])
+        until(project.tags, {"edited": ["15"]})
+        until(lambda: project.source("edited"), path.read_text())
+
+    def test_an_edit_while_the_file_is_parsed_is_not_lost(self, project: Project) -> None:
+        """Stock forgets it: the file is older than the end of the parse that did not see it."""
+        # In containers a parse cannot write where this test could see it; but it can wait for a named pipe's other end.
+        os.mkfifo(project.outside)
+        wait = f"(Path(__file__).parents[2] / 'compose/{project.outside.name}').read_text()"
+        project.dag("slow", "old", f"from pathlib import Path; {wait}")
+        with project.outside.open("w"):  # this waits for the parse, and the parse for the end of this block
+            project.dag("slow", "new")
+        until(project.tags, {"slow": ["new"]})
+
+    def test_files_and_dags_that_come_and_go(self, project: Project) -> None:
+        first = project.dag("first", 1)
+        second = project.dag("second", 2, file="folder/file")
+        until(project.tags, {"first": ["1"], "second": ["2"]})
+        second.rename(project.dags / "folder/renamed.py")
+        project.dag("third", 3, file="first")  # the file now has another DAG
+        until(project.tags, {"second": ["2"], "third": ["3"]})
+        first.write_text("# nothing is left\n")
+        until(project.tags, {"second": ["2"]})
+        project.dag("first", 4)
+        until(project.tags, {"first": ["4"], "second": ["2"]})
+        shutil.rmtree(project.dags / "folder")
+        until(project.tags, {"first": ["4"]})
+
+    def test_what_a_dag_file_reads_counts_as_the_file(self, project: Project) -> None:
+        """A module, an SQL file beside it, a file elsewhere, and a folder of files that make a DAG's tasks."""
+        sql, folder = project.dags / "query.sql", project.dags / "configs"
+        folder.mkdir(parents=True)
+        project.module.write_text("VALUE = 'module 1'")
+        sql.write_text("SELECT 1")
+        project.outside.write_text("outside 1")
+        imports = f"""
+            from pathlib import Path
+            from common.{project.name} import VALUE
+            here = Path(__file__).parent
+            read = [VALUE, (here / "query.sql").read_text()]
+            read += [(here.parents[1] / "compose/{project.outside.name}").read_text()]
+            read += [file.stem for file in (here / "configs").glob("*.yaml")]
+        """
+        project.dag("reader", "reader", textwrap.dedent(imports), "read")
+        project.dag("bystander", "bystander")
+        until(project.tags, {"reader": ["SELECT 1", "module 1", "outside 1"], "bystander": ["bystander"]})
+        parsed = project.details("bystander")["last_parsed_time"]
+        for path, text, tags in (
+            (project.module, "VALUE = 'module 2'", ["SELECT 1", "module 2", "outside 1"]),
+            (sql, "SELECT 2", ["SELECT 2", "module 2", "outside 1"]),
+            (project.outside, "outside 2", ["SELECT 2", "module 2", "outside 2"]),
+            (folder / "new.yaml", "", ["SELECT 2", "module 2", "new", "outside 2"]),
+        ):
+            path.write_text(text)
+            until(lambda: project.tags()["reader"], tags)
+        assert project.details("bystander")["last_parsed_time"] == parsed
+
+    def test_a_syntax_error_shows_and_goes_with_its_mending(self, project: Project) -> None:
+        """In a DAG file and in a module, by file and line in `./dev status`; also where the mended file has no DAG."""
+        project.module.write_text("VALUE = 1")
+        project.dag("user", 1, f"import common.{project.name}")
+        path = project.dag("other", 1)
+        until(project.tags, {"user": ["1"], "other": ["1"]})
+        project.module.write_text("VALUE = 1\nVALUE = (\n")
+        until(project.errors, {"user.py"})
+        until(project.tags, {"other": ["1"]})
+        broken = [error for error in project.status()["import_errors"] if project.name in error["file"]]
+        assert [(error["file"], error["line"]) for error in broken] == [(f"common/{project.name}.py", 2)]
+        path.write_text(BROKEN)
+        until(project.errors, {"user.py", "other.py"})
+        project.module.write_text("VALUE = 2")
+        until(project.tags, {"user": ["1"]})
+        path.write_text("# Mended: a file for airflow that has no dag.\n")
+        until(project.errors, set())
+
+    def test_a_module_that_a_broken_file_waits_for_mends_it(self, project: Project) -> None:
+        project.dag("waiting", 1, f"import common.{project.name}")
+        until(project.errors, {"waiting.py"})
+        project.module.write_text("VALUE = 1")
+        until(project.tags, {"waiting": ["1"]})
+        until(project.errors, set())
+
+    def test_a_run_executes_what_was_saved_last(self, project: Project) -> None:
+        """Its code, that of `common`, and the tasks that the scheduler knows; also where no version comes to be."""
+        project.module.write_text("VALUE = 'a'")
+        imports = f"from common.{project.name} import VALUE"
+        project.dag("runs", '" + VALUE + "1', imports, "['1']")
+        until(project.tags, {"runs": ["1"]})
+        assert project.run("runs") == {"tell": "a1"}
+        project.module.write_text("VALUE = 'b'")
+        path = project.dag("runs", '" + VALUE + "2', imports, "['2']")
+        path.write_text(path.read_text().replace("    tell()\n", "    tell() >> tell.override(task_id='again')()\n"))
+        until(project.tags, {"runs": ["2"]})
+        assert project.run("runs") == {"tell": "b2", "again": "b2"}
+
+    def test_status_tells_when_each_dag_was_parsed_and_how_edits_are_noticed(self, project: Project) -> None:
+        project.dag("parsed", 1)
+        until(project.tags, {"parsed": ["1"]})
+        parsed = {dag["dag_id"]: dag for dag in project.status()["parsing"]["dags"]}[f"{project.name}_parsed"]
+        assert parsed["file"] == f"dags/{project.name}/parsed.py"
+        assert abs(datetime.fromisoformat(parsed["parsed_at"]) - datetime.now(UTC)) < timedelta(minutes=5)
+        assert project.noticed_by() == "events"
+        assert "last parsed" in project.dev("status").stdout
+
+    @settings(
+        max_examples=20,
+        deadline=None,
+        phases=[Phase.generate],  # a failure says its edits; shrinking them would take a stack for an hour
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
+    )
+    @given(edits=EDITS)
+    def test_any_sequence_of_edits_ends_in_the_state_of_the_last(
+        self, project: Project, edits: list[tuple[str, str, Any]]
+    ) -> None:
+        """DAGs on the list, their tags and sources, and import errors are those of the files as they are now."""
+        project.clear()
+        project.module.write_text("VALUE = 0")
+        files: dict[str, Any] = {}
+        module: Any = 0
+
+        def save(name: str, value: Any) -> None:
+            files[name] = value
+            path = project.dag(name, value, f"from common.{project.name} import VALUE", f"['{value} ' + str(VALUE)]")
+            if value == "broken":
+                path.write_text(BROKEN)
+
+        for edit, name, value in edits:
+            if edit == "save":
+                save(name, value)
+            elif edit == "save module":
+                module = value
+                project.module.write_text("VALUE = (" if value == "broken" else f"VALUE = {value}")
+            elif name in files:
+                (project.dags / f"{name}.py").unlink()
+                content = files.pop(name)
+                if edit == "rename":
+                    save(value, content)
+        sound = {} if module == "broken" else {name: value for name, value in files.items() if value != "broken"}
+        until(project.tags, {name: [f"{value} {module}"] for name, value in sound.items()})
+        until(project.errors, {f"{name}.py" for name in files.keys() - sound.keys()})
+        for name in sound:
+            assert project.source(name) == (project.dags / f"{name}.py").read_text()
