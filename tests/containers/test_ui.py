@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.containers.ui import Ui
+from tests.ui import Ui
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -139,7 +139,18 @@ def burst() -> None:
     def fails(number: int) -> None:
         raise ValueError(f"number {number}")
 
-    fails.expand(number=list(range(25)))
+    fails.expand(number=list(range(200)))
+
+
+@dag(schedule=None, **TOLD, max_active_runs=20, params={"alert_channel": "#alerts"})
+def crowd() -> None:
+    """As many as are told one by one."""
+
+    @task
+    def fails(number: int) -> None:
+        raise ValueError(f"number {number}")
+
+    fails.expand(number=list(range(10)))
 
 
 @dag(schedule=None, **TOLD)
@@ -175,5 +186,5 @@ def one() -> None:
     raises()
 
 
-for make in (failing, dying, marked, late, burst, produces, woken, one):
+for make in (failing, dying, marked, late, burst, crowd, produces, woken, one):
     make()
