@@ -8,8 +8,9 @@ Stock's LocalExecutor (`airflow.executors.local_executor`, 3.0.6) costs a laptop
 * Waiting. The scheduler sleeps a second between two looks at its database. Here it sleeps until PostgreSQL says that
   something has happened, or until a worker ends, and at most that second.
 * Bookkeeping. Stock counts no task as running, so a full machine hands over tasks whose token then expires in the
-  queue; a worker that is killed keeps its slot, and its task stays "running" for five minutes. Here a task is handed
-  over when it can start, and a worker's death is told to the scheduler at once.
+  queue; a worker that is killed keeps its slot, and its task stays "running" for five minutes; a deferred task whose
+  trigger is quick is failed, because the end of its first worker looks like a death. Here a task is handed over when it
+  can start, and a worker's death is told to the scheduler at once, its orderly end not at all.
 
 What it leans on: `supervise()` as the stock executor calls it, the scheduler calling `heartbeat()` once a loop and
 sleeping `[scheduler] scheduler_idle_sleep_time` after it (which must be 0, see `compose/airflow.env`), and the tables
@@ -78,7 +79,7 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
     def start(self) -> None:
         """Load what tasks share, and listen to the database."""
         self._workers: dict[TaskInstanceKey, multiprocessing.Process] = {}
-        self._started = 0
+        self._changes = 0
         for module in SHARED_MODULES:
             importlib.import_module(module)
         _client()
@@ -100,16 +101,16 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
             worker = multiprocessing.Process(target=_run_one, args=(workload,), name=f"worker-{workload.ti.id}")
             worker.start()
             self._workers[key] = worker
-            self._started += 1
+            self._changes += 1
 
     def heartbeat(self) -> None:
         """Start what is queued, note what has ended, then sleep in the scheduler's stead until there is news."""
-        started = self._started
+        changes = self._changes
         if self._bell.alarmed():
             self._rounds.ring()
         self._rounds.step()
         super().heartbeat()
-        if self._started == started and not self.event_buffer:
+        if self._changes == changes:
             if self._to_load and not self._workers:
                 load(self._to_load.pop(0))
                 return
@@ -118,16 +119,18 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
             self.sync()
 
     def sync(self) -> None:
-        """Tell the scheduler whose workers have ended.
+        """Free the slots of workers that have ended, and tell the scheduler of those that could not report.
 
-        A worker that ended well has reported its task's state itself; for any other the scheduler decides.
+        One that ended well has reported its task's state itself. Of a success the scheduler would make a failure where
+        the task was deferred and goes on by now.
         """
         for key, worker in list(self._workers.items()):
             if worker.is_alive():
                 continue
             del self._workers[key]
+            self._changes += 1
             if worker.exitcode == 0:
-                self.success(key)
+                self.running.discard(key)
             else:
                 self.fail(key, f"the worker process ended with {worker.exitcode}")
             worker.close()

@@ -25,11 +25,13 @@ pytestmark = pytest.mark.native
 
 DEADLINE = 120
 DAGS = """
+import time
 from datetime import timedelta
 from pathlib import Path
 
 from airflow.providers.standard.sensors.time_delta import TimeDeltaSensorAsync
-from airflow.sdk import Variable, dag, task
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+from airflow.sdk import BaseOperator, Variable, dag, task
 
 FOLDER = Path(__file__).parent
 
@@ -38,15 +40,29 @@ FOLDER = Path(__file__).parent
 def lean():
     @task(retries=1, retry_delay=timedelta(0))
     def hold(number, dag_run=None):
-        import time
-
         while not (FOLDER / f"{dag_run.run_id}.go").exists():
             time.sleep(0.1)
 
     TimeDeltaSensorAsync(task_id="defer", delta=timedelta(0)) >> hold.expand(number=[1, 2, 3])
 
 
+class Resumed(BaseOperator):
+    def execute(self, context):
+        while not (FOLDER / "resumed.go").exists():
+            time.sleep(0.1)
+        self.defer(trigger=TimeDeltaTrigger(timedelta(0)), method_name="resume")
+
+    def resume(self, context, event):
+        pass
+
+
+@dag(schedule=None)
+def resumed():
+    Resumed(task_id="resumed")
+
+
 lean()
+resumed()
 """
 
 
@@ -58,8 +74,9 @@ def lean(make_stack: Callable[..., Stack]) -> Stack:
     stack.up()
     stack.api.post("/variables", {"key": "lean_said", "value": "something"})
     (stack.root / "dags/lean.py").write_text(DAGS)
-    eventually(lambda: stack.api.get("/dags")["total_entries"] == 1, "the DAG is there")
-    stack.api.patch("/dags/lean", {"is_paused": False})
+    eventually(lambda: stack.api.get("/dags")["total_entries"] == 2, "the DAGs are there")
+    for dag_id in ("lean", "resumed"):
+        stack.api.patch(f"/dags/{dag_id}", {"is_paused": False})
     return stack
 
 
@@ -71,12 +88,12 @@ def eventually(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.1)
 
 
-def trigger(stack: Stack, run_id: str) -> Path:
+def trigger(stack: Stack, run_id: str, dag_id: str = "lean") -> Path:
     """Start a run.
 
     :return: the file that lets its tasks end.
     """
-    stack.api.post("/dags/lean/dagRuns", {"dag_run_id": run_id, "logical_date": None})
+    stack.api.post(f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})
     return stack.root / f"dags/{run_id}.go"
 
 
@@ -86,9 +103,9 @@ def holding(stack: Stack, run_id: str) -> list[dict[str, Any]]:
     return [one for one in tries if one["task_id"] == "hold" and one["state"] == "running"]
 
 
-def succeeded(stack: Stack, run_id: str) -> bool:
+def succeeded(stack: Stack, run_id: str, dag_id: str = "lean") -> bool:
     """Whether the run has ended well; not before its end."""
-    state = stack.api.get(f"/dags/lean/dagRuns/{run_id}")["state"]
+    state = stack.api.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
     assert state != "failed"
     return bool(state == "success")
 
@@ -119,6 +136,20 @@ def test_a_worker_lives_as_long_as_its_task(lean: Stack) -> None:
     go.touch()
     eventually(lambda: succeeded(lean, "as_long"), "the run ends")
     eventually(lambda: not workers(lean), "no worker is left")
+
+
+def test_a_task_that_goes_on_before_its_first_worker_is_seen_to_have_ended_does_not_fail(lean: Stack) -> None:
+    """In stock it does where a trigger is quick, "state mismatch": https://github.com/apache/airflow/issues/66374."""
+    go = trigger(lean, "resumed", "resumed")
+    state = "SELECT state FROM task_instance WHERE dag_id = 'resumed'"
+    eventually(lambda: query(lean, state) == "running", "the task runs")
+    scheduler = psutil.Process(lean.pid("scheduler"))
+    scheduler.suspend()
+    go.touch()
+    eventually(lambda: query(lean, state) == "scheduled", "its trigger has fired")
+    eventually(lambda: {worker.status() for worker in workers(lean)} == {psutil.STATUS_ZOMBIE}, "its worker has ended")
+    scheduler.resume()
+    eventually(lambda: succeeded(lean, "resumed", "resumed"), "the run ends")
 
 
 def test_the_scheduler_is_told_of_a_new_run_and_of_a_task_that_ended(lean: Stack) -> None:
