@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -172,15 +173,30 @@ class Cases:
         until(project.tags, {"edited": ["15"]})
         until(lambda: project.source("edited"), path.read_text())
 
-    def test_an_edit_while_the_file_is_parsed_is_not_lost(self, project: Project) -> None:
+    @pytest.mark.parametrize("edited", ["file", "module"])
+    def test_an_edit_while_the_file_is_parsed_is_not_lost(self, project: Project, edited: str) -> None:
         """Stock forgets it: the file is older than the end of the parse that did not see it."""
         # In containers a parse cannot write where this test could see it; but it can wait for a named pipe's other end.
-        os.mkfifo(project.outside)
-        wait = f"(Path(__file__).parents[2] / 'compose/{project.outside.name}').read_text()"
-        project.dag("slow", "old", f"from pathlib import Path; {wait}")
-        with project.outside.open("w"):  # this waits for the parse, and the parse for the end of this block
-            project.dag("slow", "new")
-        until(project.tags, {"slow": ["new"]})
+        pipe = project.outside
+        os.mkfifo(pipe)
+        project.module.write_text("VALUE = 'old'")
+        imports = f"""
+            import time
+            from pathlib import Path
+            from common.{project.name} import VALUE
+            pipe = Path(__file__).parents[2] / "compose/{pipe.name}"
+            if pipe.exists():
+                pipe.read_text()
+                time.sleep(1)  # the edit is noticed meanwhile
+        """
+        project.dag("slow", "old", textwrap.dedent(imports), "['old', VALUE]")
+        with pipe.open("w"):  # this waits for the parse, and the parse for the end of this block
+            pipe.unlink()
+            if edited == "file":
+                project.dag("slow", "new")
+            else:
+                project.module.write_text("VALUE = 'new'")
+        until(project.tags, {"slow": ["new"] if edited == "file" else ["new", "old"]})
 
     def test_files_and_dags_that_come_and_go(self, project: Project) -> None:
         first = project.dag("first", 1)
