@@ -23,6 +23,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -42,6 +46,11 @@ FOREIGN = ("AIRFLOW", "AWS_", "COMPOSE", "PEER", "POSTGRES", "STANDINS", "TELECO
 PEERS = "bench/peers/compose.yaml"
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+#: sort -> the file of its logins, in the api-server; Celery's peer has them in the database.
+PASSWORDS = {
+    "ours": "/opt/airflow/keys/simple_auth_manager_passwords.json",
+    "stock": "/opt/airflow/simple_auth_manager_passwords.json.generated",
+}
 #: sort -> its compose file, and what that asks for.
 SORTS: dict[str, tuple[str, dict[str, str]]] = {
     "ours": ("compose.yaml", {}),
@@ -127,6 +136,27 @@ class Project:
         mine = {"COMPOSE_PROJECT_NAME": self.cgroup.name, "PEER_SECRET": secrets.token_urlsafe(64)}
         return plain | SORTS[self.sort][1] | ports | mine
 
+    @property
+    def dags(self) -> Path:
+        """The folder of DAG files."""
+        return self.checkout / "dags"
+
+    @property
+    def common(self) -> Path:
+        """The folder of modules."""
+        return self.checkout / "common"
+
+    @property
+    def port(self) -> int:
+        """Where the API is published."""
+        return int(self.environment["AIRFLOW_PORT"])
+
+    @property
+    def password(self) -> str:
+        """What the login `admin` was given."""
+        found: str = json.loads(self.compose("exec", "-T", "api-server", "cat", PASSWORDS[self.sort]))["admin"]
+        return found
+
     @cached_property
     def services(self) -> list[str]:
         """All that this sort starts."""
@@ -156,14 +186,17 @@ class Project:
 
     def prepare(self) -> None:
         """Build the images."""
-        parents = {service: {"cgroup_parent": self.cgroup.parent} for service in self.services}
-        self.override.write_text(json.dumps({"services": parents}), encoding="utf-8")
+        services: dict[str, dict[str, object]]
+        services = {service: {"cgroup_parent": self.cgroup.parent} for service in self.services}
+        if self.sort != "ours":  # whose own file publishes it
+            services["api-server"]["ports"] = [f"127.0.0.1:{self.port}:8080"]
+        self.override.write_text(json.dumps({"services": services}), encoding="utf-8")
         self.compose("build", "--quiet")
 
     def weigh(self) -> dict[str, float]:
         """Start from nothing, wait until all are healthy, let it settle, and look."""
         began = time.monotonic()
-        self._up()
+        self.up()
         found = {"seconds to healthy": time.monotonic() - began, "CPU seconds to healthy": self._cpu_seconds()}
         time.sleep(SETTLE)
         began, before = time.monotonic(), self._cpu_seconds()
@@ -180,7 +213,8 @@ class Project:
         """Remove containers and volumes; images stay for the next run."""
         self.compose("down", "--volumes", "--timeout=5")
 
-    def _up(self) -> None:
+    def up(self) -> None:
+        """Start all of it, and wait until all is healthy."""
         # On a busy machine the official health checks give up on the api-server before it has started.
         for _ in range(TRIES - 1):
             with contextlib.suppress(RuntimeError):
@@ -210,13 +244,15 @@ def main() -> None:
         base_images.ensure(docker, base_images.PEERS)
         for _ in range(args.runs):
             for sort in sorts:
-                found[sort].append(measure(docker, sort))
+                with prepared(docker, sort) as project:
+                    found[sort].append(project.weigh())
                 print(sort, {name: round(number, 1) for name, number in found[sort][-1].items()}, flush=True)
     table({sort: {name: median(run[name] for run in runs) for name in runs[0]} for sort, runs in found.items()})
 
 
-def measure(docker: engine.Engine, sort: str) -> dict[str, float]:
-    """Start one sort in a fresh copy, weigh it, remove it."""
+@contextlib.contextmanager
+def prepared(docker: engine.Engine, sort: str) -> Iterator[Project]:
+    """Give one sort in a fresh copy, its images built and nothing started; remove it when the block ends."""
     systemd = docker.docker("info", "--format", "{{.CgroupDriver}}") == "systemd"
     cgroup = Cgroup(f"bench{secrets.token_hex(4)}", systemd)
     with tempfile.TemporaryDirectory(prefix="bench-containers-") as folder:
@@ -225,7 +261,7 @@ def measure(docker: engine.Engine, sort: str) -> dict[str, float]:
         project.prepare()
         cgroup.take_precedence()
         try:
-            return project.weigh()
+            yield project
         finally:
             project.end()
             cgroup.remove()

@@ -1,7 +1,8 @@
 """Time each kind of edit from the save to the REST API serving it, and weigh idle CPU: the workbench beside stock.
 
 Both get six DAG files that read a module and an SQL file. Stock takes up to five minutes to see some edits, so it sees
-all kinds of them at the same time, each kind in files of its own, and fewer of them.
+all kinds of them at the same time, each kind in files of its own, and fewer of them. With `--docker` both run in
+containers, and only the edits are measured.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+import containers
 import httpx
 import psutil
 from stack import KINDS, Stack, Stock, Workbench, prepared, table, take_precedence, until
 
 from devkit.client import AirflowApi
 from devkit.services import COMPONENTS
+from tests.containers.harness import engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+FILES = 6
 #: The longest that stock takes is five minutes for the list of files and half of one for a parse.
 PATIENCE = 420
 #: Stock shows a DAG's edits at most every 30 s; each but the one that is meant to be quick comes after that.
@@ -111,7 +115,7 @@ def write_files(dags: Path, common: Path) -> None:
     (common / "__init__.py").touch()
     (common / "bench_reload.py").write_text("VALUE = 0\n")
     (dags / "bench.sql").write_text("SELECT 0")
-    for number in range(6):
+    for number in range(FILES):
         (dags / f"bench_{number}.py").write_text(DAG.format(name=f"bench_{number}", value=0, longer=""))
 
 
@@ -187,7 +191,7 @@ def come_and_go(edit: Editor, turn: int) -> dict[str, float]:
 def module(edit: Editor, turn: int) -> dict[str, float]:
     """Save a module that all six files import; the time is that of the last of them."""
     (edit.stack.common / "bench_reload.py").write_text(f"VALUE = {turn}\n")
-    names = [f"bench_{number}" for number in range(6)]
+    names = [f"bench_{number}" for number in range(FILES)]
     seconds = wait("the module", lambda: all(f"module {turn}" in edit.tags(name) for name in names))
     return {"a module, until all 6 DAGs have it": seconds}
 
@@ -210,24 +214,24 @@ def break_and_mend(edit: Editor, turn: int) -> dict[str, float]:
 EDITS = (one_edit, two_edits, come_and_go, module, query, break_and_mend)
 
 
-def measure_edits(stack: Stack, turns: int, *, together: bool) -> dict[str, list[float]]:
+def measure_edits(stack: Stack | containers.Project, kind: str, args: argparse.Namespace) -> dict[str, list[float]]:
     """Make all edits of a stack."""
     results: dict[str, list[float]] = {}
-    stack.take_precedence()
+    ours = kind == "ours"
+    turns = args.turns if ours else args.stock_turns
 
-    def make(kind: Callable[[Editor, int], dict[str, float]]) -> None:
+    def make(edits: Callable[[Editor, int], dict[str, float]]) -> None:
         edit = Editor(stack)
-        rest = REST if stack.kind == "stock" else 0
-        for turn in range(1, 1 + (turns if stack.kind == "ours" or kind is not come_and_go else 1)):
-            time.sleep(rest + random.uniform(0, 1))  # noqa: S311 at any moment of Airflow's second
-            for name, seconds in kind(edit, turn).items():
+        for turn in range(1, 1 + (turns if ours or edits is not come_and_go else 1)):
+            time.sleep((0 if ours else REST) + random.uniform(0, 1))  # noqa: S311 at any moment of Airflow's second
+            for name, seconds in edits(edit, turn).items():
                 results.setdefault(name, []).append(seconds)
-                print(f"{stack.kind}: {name}: {seconds:.2f} s", flush=True)
+                print(f"{kind}: {name}: {seconds:.2f} s", flush=True)
 
-    threads = [threading.Thread(target=make, args=(kind,), daemon=True) for kind in EDITS]
+    threads = [threading.Thread(target=make, args=(edits,), daemon=True) for edits in EDITS]
     for thread in threads:
         thread.start()
-        if not together:
+        if ours:
             thread.join()
     for thread in threads:
         thread.join()
@@ -255,27 +259,39 @@ def measure(stack: Stack, args: argparse.Namespace) -> tuple[dict[str, list[floa
     """Run one sort through everything."""
     ours = stack.kind == "ours"
     stack.start()
-    wait_for_dags(stack, 6)
+    wait_for_dags(stack, FILES)
     time.sleep(20)
     cpu = {"6 DAG files": idle_cpu(stack, args.idle)}
-    edits = measure_edits(stack, args.turns if ours else args.stock_turns, together=not ours)
+    stack.take_precedence()
+    edits = measure_edits(stack, stack.kind, args)
     stack.stop()
     stack.start()  # without precedence; and stock would list new files only after five minutes
-    wait_for_dags(stack, 6)
+    wait_for_dags(stack, FILES)
     before = cpu_seconds(stack)
     for number in range(args.many):
         (stack.dags / f"many_{number}.py").write_text(MANY.format(number=number))  # type: ignore[attr-defined]
     if ours:
-        wait_for_dags(stack, 6 + args.many)
+        wait_for_dags(stack, FILES + args.many)
     else:  # it parses so many without a pause: all were due again before the last was done
         stack.stop()
         stack.start()
     all_parsed = cpu_seconds(stack) - before
     time.sleep(30)
-    cpu[f"{6 + args.many} DAG files"] = idle_cpu(stack, args.idle)
+    cpu[f"{FILES + args.many} DAG files"] = idle_cpu(stack, args.idle)
     if ours:  # the time that was weighed has no part of that
-        cpu[f"{6 + args.many} DAG files"] += 100 * all_parsed / AGAIN
+        cpu[f"{FILES + args.many} DAG files"] += 100 * all_parsed / AGAIN
     return edits, cpu
+
+
+def measure_in_containers(kind: str, args: argparse.Namespace) -> dict[str, list[float]]:
+    """Run one sort in containers through all edits."""
+    with engine.running() as docker, containers.prepared(docker, kind) as project:
+        shutil.rmtree(project.dags)
+        write_files(project.dags, project.common)
+        project.up()
+        api = Editor(project).api
+        until(lambda: len(api.get("/dags")["dags"]) == FILES, f"{FILES} DAGs", PATIENCE)
+        return measure_edits(project, kind, args)
 
 
 def main() -> None:
@@ -291,12 +307,16 @@ def main() -> None:
     parser.add_argument("--idle", type=int, default=90, help="seconds of idling that are weighed (90)")
     parser.add_argument("--many", type=int, default=300, help="DAG files of the second weighing (300)")
     parser.add_argument("--only", choices=["ours", "stock"], help="leave the other out")
+    parser.add_argument("--docker", action="store_true", help="in containers")
     args = parser.parse_args()
     KINDS.update(ours=Ours, stock=StockWithFiles)
     take_precedence()
     edits: dict[str, dict[str, list[float]]] = {"ours": {}, "stock": {}}
     cpu: dict[str, dict[str, float]] = {"ours": {}, "stock": {}}
     for kind in [args.only] if args.only else ["ours", "stock"]:
+        if args.docker:
+            edits[kind] = measure_in_containers(kind, args)
+            continue
         with prepared(kind) as stack:
             edits[kind], cpu[kind] = measure(stack, args)
             print(kind, cpu[kind], flush=True)
@@ -304,7 +324,8 @@ def main() -> None:
         rows = {name: (count(edits["ours"].get(name, [0])), count(edits["stock"].get(name, [0]))) for name in NAMES}
         table(title, rows, 2)
     rows = {name: (cpu["ours"].get(name, 0), cpu["stock"].get(name, 0)) for name in {**cpu["ours"], **cpu["stock"]}}
-    table("idle, percent of a core, four components", rows, 1)
+    if rows:
+        table("idle, percent of a core, four components", rows, 1)
 
 
 NAMES = (
