@@ -138,7 +138,10 @@ def value(text: str) -> Any:
 
 def moment(text: str) -> datetime:
     """Read a date or a time, in UTC where it names no zone."""
-    read = datetime.fromisoformat(text)
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no date: {error}") from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 

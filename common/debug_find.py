@@ -30,7 +30,7 @@ def find(dag_id: str | None, file: Path | None) -> Any:
     :raises DebugError: where there is none, or several and nobody to ask.
     """
     if file:
-        return _choose(_parse([file.resolve()]), file, dag_id)
+        return _choose(_parse([existing(file)]), file, dag_id)
     folder = _folder()
     assert dag_id  # noqa: S101 the command line asks for one or the other
     # Most often a file that has the id in it, which saves the parsing of all others.
@@ -42,6 +42,17 @@ def find(dag_id: str | None, file: Path | None) -> Any:
     if dag := bag.dags.get(dag_id):
         return dag
     raise _missing(dag_id, bag, "dags/ has")
+
+
+def existing(file: Path) -> Path:
+    """Give the whole path of a file.
+
+    :raises DebugError: where there is none.
+    """
+    whole = file.resolve()
+    if not whole.is_file():
+        raise DebugError(f"there is no file {file}", f"nothing is at {whole}", "look at the name after --file")
+    return whole
 
 
 def _folder() -> Path:
@@ -83,7 +94,7 @@ def _choose(bag: Any, file: Path, dag_id: str | None) -> Any:
     if dag_id is not None and dag_id not in ids:
         raise _missing(dag_id, bag, f"{file.name} has")
     if not ids:
-        raise _missing(f"in {file.name}", bag, "it defines")
+        raise _missing(f"in {file.name}", bag, "it defines", "a function under @dag makes one when it is called")
     return bag.dags[dag_id or choose(ids, file)]
 
 
@@ -100,14 +111,14 @@ def _ask(file: Path, ids: Sequence[str]) -> str:
         print(f"A number from 1 to {len(ids)}, or an id; Ctrl-C ends.")
 
 
-def _missing(what: str, bag: Any, where: str) -> DebugError:
+def _missing(what: str, bag: Any, where: str, mend: str = "./dev run with one of these") -> DebugError:
     """Say that it is not there, naming the files that do not import and the ids that exist."""
     errors = [_brief(file, error) for file, error in bag.import_errors.items()]
     there = f"{where} {', '.join(sorted(bag.dags)) or 'none'}"
     return DebugError(
         f"there is no DAG {what}",
         "; ".join(errors) or there,
-        "mend the file" if errors else "./dev run with one of these",
+        "mend the file" if errors else mend,
     )
 
 

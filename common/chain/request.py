@@ -10,7 +10,7 @@ from common.chain.conditions import AssetKey, Event, Queue, Wake
 from common.chain.plan import plan
 from common.chain.waves import Followed, announce
 from common.debug_arguments import Request
-from common.debug_find import DebugError, choose
+from common.debug_find import DebugError, choose, existing
 
 if TYPE_CHECKING:
     import argparse
@@ -99,7 +99,7 @@ def begin(request: ChainRequest, files: DagFiles, graph: Graph) -> Beginning:
         file = first.file.resolve()
         there = [dag.dag_id for dag in files.dags.values() if dag.file.resolve() == file]
         if not there:
-            raise unknown(f"in {file.name}", files)
+            raise unknown(f"in {existing(first.file).name}", files)
         dag_id = dag_id or choose(there, file)
     for named in filter(None, [dag_id, *request.only, *request.skip]):
         if named not in files.dags:

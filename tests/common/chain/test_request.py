@@ -87,7 +87,8 @@ def test_where_a_chain_begins_and_what_it_may_run(words: list[str], runs: list[s
         (["second", "2025-11-20", "--event", "a"], "no logical date", "both"),
         (["--event", "a", "--conf", '{"x": 1}'], "are the first DAG's", "no DAG"),
         (["--file", "two.py"], "two.py defines 2 DAGs", "second, third"),
-        (["--file", "other.py"], "there is no DAG in other.py", "first"),
+        (["--file", __file__], "there is no DAG in test_request.py", "first"),
+        (["--file", "other.py"], "there is no file other.py", "nothing is at /"),
     ],
 )
 def test_what_does_not_fit_is_said(words: list[str], what: str, why: str) -> None:
