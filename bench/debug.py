@@ -17,7 +17,7 @@ from statistics import median
 
 from stack import plain_environment
 
-from tests.dap import Debugger, launch_entry
+from tests.dap import Debugger, Place
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "Python: debug current DAG"
@@ -50,22 +50,23 @@ def main() -> None:
         file = Path(folder, "bench_debug.py")
         file.write_text(DAG)
         environment = plain_environment() | {"WORKBENCH_MODE": "native"}
-        first = to_breakpoint(file, environment)
+        place = Place(ROOT, environment)
+        first = to_breakpoint(file, place)
         print(f"the first one, after whatever is not yet in the page cache: {first:.2f} s", flush=True)
         for _ in range(args.runs):
             imported.append(imports(Path(folder), environment))
-            stopped.append(to_breakpoint(file, environment))
+            stopped.append(to_breakpoint(file, place))
             print(f"imports {imported[-1]:.2f} s, F5 {stopped[-1]:.2f} s", flush=True)
     ours, theirs = median(stopped), median(imported)
     print(f"\n{'seconds':<44}{'F5':>10}{'imports':>10}{'ratio':>8}")
     print(f"{'launch to first breakpoint, median':<44}{ours:>10.2f}{theirs:>10.2f}{ours / theirs:>8.2f}")
 
 
-def to_breakpoint(file: Path, environment: dict[str, str]) -> float:
+def to_breakpoint(file: Path, place: Place) -> float:
     """Give the seconds from F5 to the stop in the task."""
     line = DAG.splitlines().index("        answer = 42") + 1
     began = time.monotonic()
-    with Debugger(launch_entry(ROOT, NAME, file), {file: [line]}, environment) as debugger:
+    with Debugger(place.entry(NAME, file), {file: [line]}, place) as debugger:
         stop = debugger.stop()
         seconds = time.monotonic() - began
         stop.resume()

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 #: Which components of a running environment one may attach to: `scheduler:5678`, or several, comma-separated.
 LISTEN = "WORKBENCH_DEBUGPY"
+#: Set in the dev container, whose components have addresses of their own, on a network that no other machine reaches.
+HOST = "WORKBENCH_DEBUGPY_HOST"
 
 
 def listen(component: str) -> None:
     """Let a debugger attach to this component where the setting says so; what goes wrong is told and hinders nothing.
 
-    Only from this machine. A scheduler's debugger also gets the tasks, each of which is a process of its own.
+    From this machine alone. A scheduler's debugger also gets the tasks, each of which is a process of its own.
     """
+    host = os.environ.get(HOST, "127.0.0.1")
     for entry in filter(None, os.environ.get(LISTEN, "").replace(" ", "").split(",")):
         name, _, port = entry.partition(":")
         if name != component:
@@ -27,11 +30,11 @@ def listen(component: str) -> None:
         try:
             import debugpy  # noqa: T100 asked for by a setting
 
-            debugpy.listen(("127.0.0.1", int(port)))  # noqa: T100 asked for by a setting
+            debugpy.listen((host, int(port)))  # noqa: T100 asked for by a setting
         except Exception as error:  # noqa: BLE001 whatever it is: the component has its own work to do
             print(f"{LISTEN}={entry}: no debugger can attach: {error!r}", file=sys.stderr, flush=True)
         else:
-            print(f"A debugger may attach at 127.0.0.1:{port}", file=sys.stderr, flush=True)
+            print(f"A debugger may attach at {host}:{port}", file=sys.stderr, flush=True)
 
 
 def attached() -> bool:

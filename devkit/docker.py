@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from common.debugger import LISTEN
 from devkit import containers, docker_start, keys, postgres, services
 from devkit.engine import compose, docker, environment, inquire
 from devkit.errors import UserError
@@ -78,6 +79,8 @@ class Docker:
 
     def up(self, console: Console) -> bool:
         """Build and start; containers whose settings have changed are made anew."""
+        if self.settings.user.get(LISTEN):
+            console.print(f"{LISTEN}: a debugger attaches in the dev container, or after ./dev up --mode native")
         rendered = docker_start.prepare(self.settings, console)
         ran = self.runs()
         try:

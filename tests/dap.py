@@ -1,7 +1,8 @@
 """A client of the Debug Adapter Protocol that does what VS Code does with a configuration of `launch.json`.
 
 It resolves the entry's variables, starts debugpy's adapter, runs the program in a terminal of its own when the adapter
-asks for one, and follows the processes that the program becomes.
+asks for one, and follows the processes that the program becomes. All of that happens in a place, which is this machine
+or, as with VS Code's remote folders, another one.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ import os
 import pty
 import queue
 import re
-import socket
 import subprocess
-import sys
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 #: Seconds for whatever is waited for, on a loaded machine.
@@ -31,30 +30,94 @@ PATIENCE = 120
 Message = dict[str, Any]
 
 
-def launch_entry(root: Path, name: str, file: Path, inputs: Mapping[str, str] | None = None) -> Message:
-    """Give an entry of the project's `launch.json` as VS Code resolves it.
+#: Joins its standard input and output to a port.
+RELAY = """\
+import os, socket, sys, threading
 
-    :param file: the file that is open in the editor.
-    :param inputs: what is typed into the prompts; each has its default otherwise.
+def send():
+    while data := os.read(0, 1 << 16):
+        plug.sendall(data)
+    plug.shutdown(socket.SHUT_WR)
+
+plug = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+threading.Thread(target=send, daemon=True).start()
+while data := plug.recv(1 << 16):
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the editor's folder and its programs are: this machine. A subclass may start programs elsewhere.
+
+    :ivar root: the folder that is open.
+    :ivar environment: of the programs.
     """
-    text = re.sub(r"^\s*//.*$", "", (root / ".vscode/launch.json").read_text(), flags=re.MULTILINE)
-    launch = json.loads(text)
-    entry = next(entry for entry in launch["configurations"] if entry["name"] == name)
-    asked = {one["id"]: one.get("default", "") for one in launch.get("inputs", [])} | dict(inputs or {})
-    values = {"file": str(file), "workspaceFolder": str(root)}
-    values |= {f"input:{name}": value for name, value in asked.items()}
 
-    def resolve(value: Any) -> Any:
-        if isinstance(value, str):
-            return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], value)
-        if isinstance(value, list):
-            return [resolve(one) for one in value]
-        return {key: resolve(one) for key, one in value.items()} if isinstance(value, dict) else value
+    root: Path
+    environment: Mapping[str, str]
 
-    resolved: Message = resolve(entry)
-    if resolved["request"] == "launch":  # the extension adds the interpreter that is chosen for the workspace
-        resolved.setdefault("python", [str(root / ".venv/bin/python")])
-    return resolved
+    @property
+    def python(self) -> str:
+        """The interpreter that is chosen for the folder."""
+        return str(self.root / ".venv/bin/python")
+
+    def start(
+        self, words: Sequence[str], *, cwd: str = "", environment: Mapping[str, str] | None = None, **streams: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start a program, with variables besides those of all programs.
+
+        :param streams: `stdin` and so on, of a terminal or pipes.
+        """
+        variables = {**self.environment, **(environment or {})}
+        return subprocess.Popen(words, cwd=cwd or self.root, env=variables, **streams)
+
+    def run(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a program to its end."""
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        with self.start(words, **pipes) as process:
+            output, errors = process.communicate(given.encode(), timeout=4 * PATIENCE)
+        return subprocess.CompletedProcess(words, process.returncode, output.decode(), errors.decode())
+
+    def must(self, *words: str, given: str = "") -> str:
+        """Run a program that has to succeed; give what it printed."""
+        ran = self.run(*words, given=given)
+        assert ran.returncode == 0, f"{' '.join(words)}:\n{ran.stdout}{ran.stderr}"
+        return ran.stdout
+
+    def read(self, file: Path) -> str:
+        """Give a file's text."""
+        return self.must("cat", str(file))
+
+    def write(self, file: Path, text: str) -> None:
+        """Make a file."""
+        self.must("tee", str(file), given=text)
+
+    def entry(self, name: str, file: Path, inputs: Mapping[str, str] | None = None) -> Message:
+        """Give an entry of the folder's `launch.json` as VS Code resolves it.
+
+        :param file: the one that is open in the editor.
+        :param inputs: what is typed into the prompts; each has its default otherwise.
+        """
+        text = re.sub(r"^\s*//.*$", "", self.read(self.root / ".vscode/launch.json"), flags=re.MULTILINE)
+        launch = json.loads(text)
+        entry = next(entry for entry in launch["configurations"] if entry["name"] == name)
+        asked = {one["id"]: one.get("default", "") for one in launch.get("inputs", [])} | dict(inputs or {})
+        values = {"file": str(file), "workspaceFolder": str(self.root)}
+        values |= {f"input:{name}": value for name, value in asked.items()}
+
+        def resolve(value: Any) -> Any:
+            if isinstance(value, str):
+                return re.sub(r"\$\{([^}]+)\}", lambda match: values[match[1]], value)
+            if isinstance(value, list):
+                return [resolve(one) for one in value]
+            return {key: resolve(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+        resolved: Message = resolve(entry)
+        if resolved["request"] == "launch":  # the extension adds the interpreter
+            resolved.setdefault("python", [self.python])
+        return resolved
 
 
 @dataclass
@@ -67,12 +130,11 @@ class Terminal:
     _thread: threading.Thread = field(init=False)
 
     @classmethod
-    def run(cls, command: list[str], cwd: str, environment: dict[str, str]) -> Self:
+    def run(cls, place: Place, words: list[str], cwd: str, environment: Mapping[str, str]) -> Self:
         """Start a program in it."""
         side, other = pty.openpty()
-        process = subprocess.Popen(
-            command, cwd=cwd, env=environment, stdin=other, stdout=other, stderr=other, start_new_session=True
-        )
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), other)
+        process = place.start(words, cwd=cwd, environment=environment, start_new_session=True, **streams)
         os.close(other)
         terminal = cls(process, side)
         terminal._thread = threading.Thread(target=terminal._read, daemon=True)
@@ -229,13 +291,11 @@ class Debugger:
 
     :param configuration: a resolved entry of `launch.json`.
     :param breakpoints: file -> lines.
-    :param environment: of the editor, and so of its terminals.
+    :param place: where adapter and terminals are.
     """
 
-    def __init__(
-        self, configuration: Message, breakpoints: Mapping[Path, list[int]], environment: Mapping[str, str]
-    ) -> None:
-        self._configuration, self._breakpoints, self._environment = configuration, breakpoints, dict(environment)
+    def __init__(self, configuration: Message, breakpoints: Mapping[Path, list[int]], place: Place) -> None:
+        self._configuration, self._breakpoints, self._place = configuration, breakpoints, place
         self._ends = ExitStack()
         self._connections: list[Connection] = []
         self._stops: queue.Queue[tuple[Connection, Message]] = queue.Queue()
@@ -245,20 +305,15 @@ class Debugger:
 
     def __enter__(self) -> Self:
         """Start the program, or attach to it."""
+        self._ends.callback(self._close)
         if "connect" in self._configuration:  # its adapter is there
-            self._ends.callback(self._close)
             self._follow(self._configuration)
             return self
-        adapter = subprocess.Popen(
-            [sys.executable, "-m", "debugpy.adapter"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=self._environment,
+        adapter = self._place.start(
+            [self._place.python, "-m", "debugpy.adapter"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        assert adapter.stdin
-        assert adapter.stdout
         self._ends.callback(self._end, adapter)
-        self._begin(adapter.stdout, adapter.stdin, self._configuration)
+        self._begin(adapter, self._configuration)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -273,14 +328,16 @@ class Debugger:
         adapter.wait()
         if self.terminal:
             self.terminal.close()
-        self._close()
 
     def _close(self) -> None:
         for connection in self._connections:
             connection.close()
 
-    def _begin(self, reader: IO[bytes], writer: IO[bytes], configuration: Message) -> None:
-        connection = Connection(reader, writer, self._on_request)
+    def _begin(self, adapter: subprocess.Popen[bytes], configuration: Message) -> None:
+        """Begin a session with an adapter that this program is, or relays to."""
+        assert adapter.stdin
+        assert adapter.stdout
+        connection = Connection(adapter.stdout, adapter.stdin, self._on_request)
         self._connections.append(connection)
         capabilities = {
             "adapterID": "debugpy",
@@ -315,22 +372,23 @@ class Debugger:
 
     def _follow(self, configuration: Message) -> None:
         """Begin a session with an adapter that is there."""
-        plug = socket.create_connection((configuration["connect"]["host"], configuration["connect"]["port"]))
-        self._ends.callback(self._unplug, plug)
-        self._begin(plug.makefile("rb"), plug.makefile("wb"), configuration)
+        port = configuration["connect"]
+        words = [self._place.python, "-c", RELAY, port["host"], str(port["port"])]
+        relay = self._place.start(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._ends.callback(self._unplug, relay)
+        self._begin(relay, configuration)
 
     @staticmethod
-    def _unplug(plug: socket.socket) -> None:
-        with suppress(OSError):
-            plug.shutdown(socket.SHUT_RDWR)
-        plug.close()
+    def _unplug(relay: subprocess.Popen[bytes]) -> None:
+        relay.kill()
+        relay.wait()
 
     def _on_request(self, message: Message) -> Message:
         assert message["command"] == "runInTerminal", message
         asked = message["arguments"]
-        environment = self._environment | {k: v for k, v in (asked.get("env") or {}).items() if v is not None}
-        self.terminal = Terminal.run(asked["args"], asked["cwd"], environment)
-        return {"processId": self.terminal.process.pid}
+        environment = {name: value for name, value in (asked.get("env") or {}).items() if value is not None}
+        self.terminal = Terminal.run(self._place, asked["args"], asked["cwd"], environment)
+        return {}
 
     def stop(self) -> Stop:
         """Wait for the next stop at a breakpoint."""

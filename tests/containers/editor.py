@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 from tests.containers.harness import engine
 from tests.containers.stack import Stack, copy_checkout
+from tests.dap import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 #: What npm and pip install, by version and hash.
 LOCKS = Path(__file__).resolve().parent / "devcontainer"
@@ -96,12 +97,45 @@ class Developer:
         """Run a command in the workspace that may fail."""
         return self.attempt("devcontainer", "exec", "--workspace-folder=.", *command)
 
+    @property
+    def workspace(self) -> Workspace:
+        """Where the editor's programs run."""
+        name = self.stack.container("workspace")["Name"].removeprefix("/")
+        return Workspace(Path("/workspaces/airflow-workbench"), {}, name, self.environment)
+
+    def address(self, service: str) -> str:
+        """Give the address of a container, which the host reaches too."""
+        (network,) = self.stack.container(service)["NetworkSettings"]["Networks"].values()
+        return str(network["IPAddress"])
+
     def close(self) -> None:
         """Remove the containers, their volumes, and the image that the CLI made for this user."""
         image = self.stack.container("workspace")["Config"]["Image"]
         self.stack.compose(*FILES, "down", "--volumes", "--remove-orphans", "--timeout=5")
         if image.startswith("vsc-"):
             self.stack.docker("image", "rm", image)
+
+
+@dataclass(frozen=True)
+class Workspace(Place):
+    """The workspace as VS Code uses it: its server, and so debug adapter and terminals, run in there.
+
+    :ivar container: by name.
+    :ivar client: what Docker's client needs.
+    """
+
+    container: str
+    client: Mapping[str, str]
+
+    def start(
+        self, words: Sequence[str], *, cwd: str = "", environment: Mapping[str, str] | None = None, **streams: Any
+    ) -> subprocess.Popen[bytes]:
+        """Start a program in there, on a terminal where it is given one."""
+        keyboard = streams.get("stdin", subprocess.PIPE)
+        options = ["--interactive", "--user=vscode", f"--workdir={cwd or self.root}"]
+        options += ["--tty"] if keyboard >= 0 and os.isatty(keyboard) else []
+        options += [f"--env={name}={value}" for name, value in {**self.environment, **(environment or {})}.items()]
+        return subprocess.Popen(["docker", "exec", *options, self.container, *words], env=dict(self.client), **streams)
 
 
 @contextmanager

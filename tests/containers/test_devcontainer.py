@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from devkit.client import AirflowApi
+from tests.cases.debugger import AttachCases, DebuggerCases, Live
 from tests.containers import editor
 from tests.containers.forwarder import forwarder
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.containers.editor import Developer
     from tests.containers.harness import engine
+    from tests.dap import Message
 
 #: The first user of a machine and the second one; who is not root tests for themselves.
 UIDS = [1000, 1001] if os.geteuid() == 0 else [os.geteuid()]
@@ -179,6 +183,55 @@ def test_a_workspace_that_died_is_opened_again_with_its_ports(developer: Develop
     assert status(developer)["ok"]
 
 
+@contextmanager
+def debugged(developer: Developer) -> Iterator[Live]:
+    """Give the environment around the workspace, with a client that is logged in."""
+    address = developer.address("workspace")
+    password = developer.inside("cat", "/opt/airflow/keys/admin_password").strip()
+    url = developer.inside("cat", "/opt/airflow/keys/database_url").strip().replace("+psycopg2", "")
+    api = AirflowApi(f"http://{address}:8080", "admin", password)
+    yield Live(
+        place=developer.workspace,
+        api=api,
+        standins_url=f"http://{address}:8090",
+        database_url=url.replace("@postgres:", f"@{developer.address('postgres')}:"),
+        logs="/opt/airflow/logs",
+    )
+    api._http.close()
+
+
+@ONCE
+class TestDebugger(DebuggerCases):
+    """The editor's server is in the workspace, and the environment in the containers beside it."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def environment(cls, developer: Developer) -> Iterator[Live]:
+        """The environment as it was opened."""
+        with debugged(developer) as found:
+            yield found
+
+
+@ONCE
+class TestAttach(AttachCases):
+    """The scheduler listens in its own container; nothing is published."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def environment(cls, developer: Developer) -> Iterator[Live]:
+        """The environment, made again as `.env` asks."""
+        developer.run("sh", "-c", "echo WORKBENCH_DEBUGPY=scheduler:5678 >.env")
+        developer.up("--remove-existing-container")
+        developer.stack.wait_until_healthy(HEALTH_SECONDS)
+        with debugged(developer) as found:
+            yield found
+
+    @pytest.fixture
+    def entry(self, environment: Live) -> Message:
+        """The entry for this place, with the component that is offered first."""
+        return environment.place.entry("Attach to a running component in the dev container", environment.file)
+
+
 @pytest.fixture(scope="module")
 def codespace(developer: Developer) -> Developer:
     """A user whose containers were made elsewhere, as in a prebuild, and are carried to a codespace."""
@@ -202,9 +255,7 @@ def test_in_a_codespace_login_and_links_stay_behind_its_address(
     codespace: Developer, browser: Browser, tmp_path: Path
 ) -> None:
     """With cookies by TLS, and back to the page that was asked for."""
-    networks = codespace.stack.container("workspace")["NetworkSettings"]["Networks"]
-    (address,) = {network["IPAddress"] for network in networks.values()}
-    with forwarder(address, 8080, tmp_path) as proxy:
+    with forwarder(codespace.address("workspace"), 8080, tmp_path) as proxy:
         page = browser.new_context(proxy={"server": proxy}, ignore_https_errors=True).new_page()
         page.set_default_timeout(PATIENCE)
         page.goto(f"{ADDRESS}dags/ingest_agents")
