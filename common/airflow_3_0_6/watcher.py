@@ -237,9 +237,13 @@ class Watcher:
             return
         if self.mode == POLLING and found & announced:
             self._switch(EVENTS, "file events arrive again")
-        late = {path: looks + 1 for path, looks in self._unannounced.items() if path not in announced}
-        self._unannounced = late | dict.fromkeys(found - announced, 0)
-        if max(late.values(), default=0) > GRACE:
+        # A file that is saved before its new folder is listened to has no event but the folder's.
+        folders = tuple(path + os.sep for path in announced)
+        late = {path: looks + 1 for path, looks in self._unannounced.items()} | dict.fromkeys(found, 0)
+        self._unannounced = {
+            path: looks for path, looks in late.items() if path not in announced and not path.startswith(folders)
+        }
+        if max(self._unannounced.values(), default=0) > GRACE:
             self._unannounced = {}
             if self.mode == EVENTS:
                 self._switch(POLLING, "file events do not arrive here")

@@ -160,6 +160,17 @@ def test_where_no_events_arrive_the_watcher_polls_and_says_so(
     until(lambda: ears.modes == [EVENTS, POLLING, EVENTS])
 
 
+def test_files_in_new_folders_are_no_sign_that_events_do_not_arrive(watcher: Watcher, ears: Ears, dags: Path) -> None:
+    """Of a file that is saved before its new folder is listened to there is no event."""
+    for number in range(10):
+        file = dags / f"new_{number}" / "file.py"
+        file.parent.mkdir()
+        file.write_text("1")
+        heard(watcher, ears, file)
+    until(lambda: not watcher._unannounced)
+    assert ears.modes == [EVENTS]
+
+
 def test_a_system_that_gives_no_events_is_polled_from_the_start(ears: Ears, tmp_path: Path) -> None:
     folder = tmp_path / "not there yet"
     watcher = Watcher((str(folder),), ears.rung.release, ears.report)
