@@ -84,10 +84,12 @@ def slack(conn_id: str) -> str:
     from airflow.providers.slack.hooks.slack import SlackHook  # noqa: PLC0415 a second
     from slack_sdk.errors import SlackApiError  # noqa: PLC0415
 
-    from common.alerts.slack import OF_ALL  # noqa: PLC0415
+    from common.alerts.slack import OF_ALL, obey_no_proxy  # noqa: PLC0415
 
+    client = SlackHook(slack_conn_id=conn_id, timeout=20).client
+    obey_no_proxy(client)
     try:
-        answer = SlackHook(slack_conn_id=conn_id, timeout=20).client.auth_test()
+        answer = client.auth_test()
     except SlackApiError as error:
         name = error.response.get("error") or f"HTTP {error.response.status_code}"
         raise RefusedError(f"Slack says {name}. {OF_ALL.get(name, '')}") from None

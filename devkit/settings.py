@@ -223,8 +223,12 @@ class Settings:
         if self.mode == WORKSPACE:
             return {"PYTHONPATH": str(self.root)}
         ports = {name: str(port) for name, port in self.ports.items()}
+        set_up = {**self.inherited, **self.user}
+        direct = ",".join(filter(None, [set_up.get("NO_PROXY") or set_up.get("no_proxy"), HOST, "localhost"]))
         return {
             **ports,
+            "NO_PROXY": direct,  # whatever the user's proxy is, it does not know this machine's ports
+            "no_proxy": direct,
             "AIRFLOW_HOME": str(self.airflow_home),
             "AIRFLOW__API__HOST": HOST,
             "AIRFLOW__API__PORT": str(self.port),

@@ -12,9 +12,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from slack_sdk import WebClient
 
     from common.alerts.message import Failure
 
@@ -111,7 +115,14 @@ def _post(failure: Failure, deadline: float) -> None:
         timeout=_left(deadline),
     )
     task_failure_alert.hook.extra_client_args["logger"] = quiet
+    obey_no_proxy(task_failure_alert.hook.client)
     task_failure_alert.execute({})
+
+
+def obey_no_proxy(client: WebClient) -> None:
+    """Have a client ask a host of NO_PROXY itself: slack_sdk takes HTTPS_PROXY from the environment for all hosts."""
+    if proxy_bypass(urlsplit(client.base_url).hostname or ""):
+        client.proxy = None
 
 
 def _left(deadline: float) -> int:

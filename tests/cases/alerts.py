@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 DEADLINE = 400
 #: Seconds in which a second message would come: callbacks in the dag-processor, rounds, the gathering of a burst.
 WINDOW = 15
-#: Less patience for a task that does not answer.
+#: Less patience for a task that does not answer; and a proxy that does not know where anything is.
 SETTINGS = """\
+HTTP_PROXY=http://127.0.0.1:9
+HTTPS_PROXY=http://127.0.0.1:9
 AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT=15
 AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL=2
 """

@@ -120,6 +120,11 @@ def test_the_shells_value_wins_over_the_files(checkout: Stack, tmp_path: Path) -
     assert environment["TELECOMS_LAKE_BUCKET"] == "from-shell"
 
 
+def test_a_users_proxy_is_never_asked_for_what_compose_starts(checkout: Stack, tmp_path: Path) -> None:
+    environment = with_env(checkout, tmp_path, "HTTP_PROXY=http://proxy.corp:3128\n", NO_PROXY=".corp")
+    assert environment["NO_PROXY"] == environment["no_proxy"] == ".corp,localhost,127.0.0.1,api-server,standins"
+
+
 def test_a_moved_port_reaches_every_address(checkout: Stack) -> None:
     port = checkout.environment["STANDINS_PORT"]
     services = checkout.rendered()["services"]

@@ -48,6 +48,12 @@ def test_the_stand_ins_ports_follow_the_first_and_reach_the_connections(load: Lo
     assert snowflake["extra"]["port"] == 9002
 
 
+def test_a_users_proxy_is_never_asked_for_what_is_on_this_machine(load: Load) -> None:
+    environment = load("HTTPS_PROXY=http://proxy.corp:3128\nNO_PROXY=.corp\n").environment
+    assert environment["HTTPS_PROXY"] == "http://proxy.corp:3128"
+    assert environment["NO_PROXY"] == environment["no_proxy"] == ".corp,127.0.0.1,localhost"
+
+
 def test_every_default_is_filled_in(load: Load) -> None:
     assert not [name for name, value in load().environment.items() if "${" in value]
 

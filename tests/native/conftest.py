@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What a person's shell has; nothing of the tests' own settings may reach the environment.
-KEPT = ("PATH", "HOME", "LANG", "TERM", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+KEPT = ("PATH", "HOME", "LANG", "TERM", "SSL_CERT_FILE")
+#: A user's proxy, which does not know what is on this machine.
+PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
 #: The longest any command may take on a loaded machine.
 PATIENCE = 400
 
@@ -54,7 +56,7 @@ class Stack:
     def process(self) -> dict[str, str]:
         """The environment of the shell in which `./dev` is typed."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        return {**kept, "PYTHONPATH": str(self.root), "HOME": str(self.root) if self.prefix else kept["HOME"]}
+        return {**kept, **PROXY, "PYTHONPATH": str(self.root), "HOME": str(self.root) if self.prefix else kept["HOME"]}
 
     @cached_property
     def api(self) -> AirflowApi:
