@@ -292,15 +292,29 @@ class DebuggerCases:
 
 
 class AttachCases:
-    """Needs the fixtures `environment`, whose scheduler listens, and `entry`, that of `launch.json`."""
+    """Needs the fixtures `environment`, whose components listen, and `attach`: a component's entry of `launch.json`."""
 
-    def test_a_debugger_attaches_to_a_running_component(self, environment: Live, entry: Message) -> None:
-        """A task of the live scheduler is a child of it, and stops."""
+    def test_a_debugger_attaches_to_the_scheduler_and_its_tasks(
+        self, environment: Live, attach: Callable[[str], Message]
+    ) -> None:
+        """A task is a child of the live scheduler, and stops."""
         live = opened(environment)
-        with Debugger(entry, {live.file: [live.line(live.file, "stop: live")]}, live.place) as debugger:
+        with Debugger(attach("scheduler"), {live.file: [live.line(live.file, "stop: live")]}, live.place) as debugger:
             live.api.post("/dags/holds/dagRuns", {"dag_run_id": "attached", "logical_date": None})
             stop = debugger.stop()
             assert stop.locals()["over"] == "'over'"
             assert "running" in live.states("holds", "attached")
             stop.resume()
             eventually(lambda: live.states("holds", "attached") == ["success"])
+
+    def test_a_debugger_attaches_to_the_dag_processor_and_its_parses(
+        self, environment: Live, attach: Callable[[str], Message]
+    ) -> None:
+        """A DAG file stops while it is read."""
+        live = opened(environment)
+        number = live.line(live.file, "MADE = ")
+        with Debugger(attach("dag-processor"), {live.file: [number]}, live.place) as debugger:
+            live.place.write(live.file, f"{DEBUGGED.read_text()}AGAIN = True\n")
+            stop = debugger.stop()
+            assert stop.place == ("debugged.py", number)
+            stop.resume()

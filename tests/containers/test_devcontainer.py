@@ -17,7 +17,7 @@ from tests.containers import editor
 from tests.containers.forwarder import forwarder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from playwright.sync_api import Browser
 
@@ -214,22 +214,23 @@ class TestDebugger(DebuggerCases):
 
 @ONCE
 class TestAttach(AttachCases):
-    """The scheduler listens in its own container; nothing is published."""
+    """Components listen in their own containers; nothing is published."""
 
     @pytest.fixture(scope="class")
     @classmethod
     def environment(cls, developer: Developer) -> Iterator[Live]:
         """The environment, made again as `.env` asks."""
-        developer.run("sh", "-c", "echo WORKBENCH_DEBUGPY=scheduler:5678 >.env")
+        developer.run("sh", "-c", "echo WORKBENCH_DEBUGPY=scheduler:5678,dag-processor:5678 >.env")
         developer.up("--remove-existing-container")
         developer.stack.wait_until_healthy(HEALTH_SECONDS)
         with debugged(developer) as found:
             yield found
 
     @pytest.fixture
-    def entry(self, environment: Live) -> Message:
-        """The entry for this place, with the component that is offered first."""
-        return environment.place.entry("Attach to a running component in the dev container", environment.file)
+    def attach(self, environment: Live) -> Callable[[str], Message]:
+        """The entry for this place, and what is chosen when it asks."""
+        name = "Attach to a running component in the dev container"
+        return lambda component: environment.place.entry(name, environment.file, {"component": component})
 
 
 @pytest.fixture(scope="module")

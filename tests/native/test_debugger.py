@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.cases.debugger import AttachCases, DebuggerCases, Live
 from tests.dap import Place
+from tests.native.conftest import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +24,9 @@ pytestmark = pytest.mark.native
 def checkout(make_stack: Callable[..., Stack]) -> Stack:
     """A checkout whose environment is not up."""
     stack = make_stack("debugger")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        with (stack.root / ".env").open("a") as file:
-            file.write(f"WORKBENCH_DEBUGPY=scheduler:{probe.getsockname()[1]}\n")
+    ports = dict(zip(("scheduler", "dag-processor"), free_ports(2), strict=True))
+    with (stack.root / ".env").open("a") as file:
+        file.write(f"WORKBENCH_DEBUGPY={','.join(f'{name}:{port}' for name, port in ports.items())}\n")
     return stack
 
 
@@ -46,11 +45,16 @@ def environment(checkout: Stack) -> Live:
 
 
 @pytest.fixture
-def entry(checkout: Stack, environment: Live) -> Message:
-    """The entry for this place, with the port of this test's environment."""
-    found = environment.place.entry("Attach to a running component", environment.file)
-    found["connect"]["port"] = int(checkout.settings.environment["WORKBENCH_DEBUGPY"].split(":")[1])
-    return found
+def attach(checkout: Stack, environment: Live) -> Callable[[str], Message]:
+    """The entry for this place, with the ports of this test's environment."""
+    ports = dict(one.split(":") for one in checkout.settings.environment["WORKBENCH_DEBUGPY"].split(","))
+
+    def entry(component: str) -> Message:
+        found = environment.place.entry("Attach to a running component", environment.file)
+        found["connect"]["port"] = int(ports[component])
+        return found
+
+    return entry
 
 
 def test_a_run_says_that_the_stand_ins_are_down_and_how_to_start_them(checkout: Stack) -> None:
@@ -79,4 +83,4 @@ class TestDebugger(DebuggerCases):
 
 
 class TestAttach(AttachCases):
-    """The scheduler listens on the loopback."""
+    """Components listen on the loopback."""
