@@ -176,7 +176,7 @@ def bring_dags(alerts: Alerts) -> None:
     eventually(lambda: {dag["dag_id"] for dag in alerts.api.pages("/dags", "dags")} >= DAGS, "the DAGs are there")
 
 
-class FailuresAreTold:
+class AlertCases:
     """What Slack gets; `alerts` is an environment with the DAGs that fail."""
 
     @pytest.fixture(scope="class")

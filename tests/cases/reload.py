@@ -158,7 +158,7 @@ EDITS = st.lists(
 )
 
 
-class Cases:
+class ReloadCases:
     """For a place that gives the fixture `project`."""
 
     def test_edits_show_everywhere_also_in_quick_succession(self, project: Project) -> None:

@@ -38,7 +38,7 @@ def alerts(checkout: Stack, request: pytest.FixtureRequest) -> Iterator[cases.Al
     (stack.checkout / "dags" / cases.FILE.name).unlink()
 
 
-class TestAlerts(cases.FailuresAreTold):
+class TestAlerts(cases.AlertCases):
     """Every case there is, and what only containers have."""
 
     def test_a_task_that_takes_all_memory_is_told_with_the_containers_limit(

@@ -21,7 +21,7 @@ def project(front: Stack) -> Iterator[reload.Project]:
     yield from reload.project(front.checkout, front.api, front.dev)
 
 
-class TestReload(reload.Cases):
+class TestReload(reload.ReloadCases):
     """All of them, and one that is about mounts."""
 
     def test_where_no_file_events_arrive_it_polls_and_status_says_so(self, project: reload.Project) -> None:

@@ -39,5 +39,5 @@ def alerts(make_stack: Callable[..., Stack]) -> cases.Alerts:
     return found
 
 
-class TestAlerts(cases.FailuresAreTold):
+class TestAlerts(cases.AlertCases):
     """Every case there is."""

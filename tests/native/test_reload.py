@@ -21,5 +21,5 @@ def project(stack: Stack) -> Iterator[reload.Project]:
     yield from reload.project(stack.root, stack.api, stack.dev)
 
 
-class TestReload(reload.Cases):
+class TestReload(reload.ReloadCases):
     """All of them."""
