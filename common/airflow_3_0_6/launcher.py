@@ -46,6 +46,10 @@ def main() -> None:
         from common.airflow_3_0_6 import current_dags
 
         current_dags.install()
+    if component == "triggerer":
+        from common.airflow_3_0_6 import current_triggers
+
+        current_triggers.install()
     # A child's garbage collector leaves alone what its parent had loaded: touching an object's header copies its page.
     os.register_at_fork(after_in_child=gc.freeze)
     from airflow.__main__ import main as airflow

@@ -36,6 +36,33 @@ def made():
 
 made()
 """
+WAITING = """
+from airflow.sdk import BaseOperator, dag
+from common.{name} import Soon
+
+class Wait(BaseOperator):
+    def execute(self, context):
+        self.defer(trigger=Soon(), method_name="resume")
+
+    def resume(self, context, event):
+        return event
+
+@dag(dag_id="{name}_waits", schedule=None, tags=["waits"])
+def made():
+    Wait(task_id="wait")
+
+made()
+"""
+TRIGGER = """
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+class Soon(BaseTrigger):
+    def serialize(self):
+        return "common.{name}.Soon", {{}}
+
+    async def run(self):
+        yield TriggerEvent("{value}")
+"""
 BROKEN = "from airflow.sdk import dag\nvalue = (\n"
 
 
@@ -278,6 +305,16 @@ class ReloadCases:
         path.write_text(path.read_text().replace("    tell()\n", "    tell() >> tell.override(task_id='again')()\n"))
         until(project.tags, {"runs": ["2"]})
         assert project.run("runs") == {"tell": "b2", "again": "b2"}
+
+    def test_a_trigger_is_the_one_that_was_saved_last(self, project: Project) -> None:
+        """Saves of the same size; the triggerer has loaded the former one."""
+        project.dags.mkdir()
+        project.module.write_text(TRIGGER.format(name=project.name, value="a"))
+        (project.dags / "waits.py").write_text(WAITING.format(name=project.name))
+        until(project.tags, {"waits": ["waits"]})
+        for value in ("a", "b", "c"):
+            project.module.write_text(TRIGGER.format(name=project.name, value=value))
+            assert project.run("waits") == {"wait": value}
 
     def test_status_tells_when_each_dag_was_parsed_and_how_edits_are_noticed(self, project: Project) -> None:
         project.dag("parsed", 1)
