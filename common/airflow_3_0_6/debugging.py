@@ -161,6 +161,7 @@ def behave_like_a_worker() -> None:
     """Change this process once for all its runs."""
     make_dag_test_light()
     give_callbacks_the_exception()
+    warn_of_triggers_in_dag_files()
     debug_logs.write_log_files()
 
 
@@ -203,6 +204,24 @@ def give_callbacks_the_exception() -> None:
         stock(ti, state, context, log, error)
 
     task_runner.finalize = finalize
+
+
+def warn_of_triggers_in_dag_files() -> None:
+    """Say where a trigger that runs here would fail to load in a triggerer: DAG files are no modules there."""
+    from airflow.sdk.definitions import dag as module
+
+    stock = module._run_inline_trigger  # noqa: SLF001 the one place that each trigger passes
+    if hasattr(stock, "__wrapped__"):
+        return
+
+    @functools.wraps(stock)
+    def run_inline_trigger(trigger: Any) -> Any:
+        kind = type(trigger)
+        if kind.__module__.startswith("unusual_prefix_"):  # as Airflow names what it loads from DAG files
+            print(f"warning: a triggerer cannot load {kind.__name__} from a DAG file; define it in common/", flush=True)
+        return stock(trigger)
+
+    module._run_inline_trigger = run_inline_trigger  # noqa: SLF001 as above
 
 
 def look_before_connecting(look: Callable[[str], None]) -> None:

@@ -49,6 +49,41 @@ def other():
 counts()
 other()
 """
+DEFERS = """
+from airflow.sdk import BaseOperator, dag
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from datetime import timedelta
+
+
+class Soon(BaseTrigger):
+    def serialize(self):
+        return f"{type(self).__module__}.Soon", {}
+
+    async def run(self):
+        yield TriggerEvent("soon")
+
+
+class Wait(BaseOperator):
+    def __init__(self, trigger, **kwargs):
+        super().__init__(**kwargs)
+        self.kind = trigger
+
+    def execute(self, context):
+        self.defer(trigger=Soon() if self.kind == "own" else TimeDeltaTrigger(timedelta(0)), method_name="resume")
+
+    def resume(self, context, event):
+        pass
+
+
+@dag(schedule=None)
+def defers():
+    Wait(task_id="own", trigger="own")
+    Wait(task_id="stock", trigger="stock")
+
+
+defers()
+"""
 
 
 def python(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -113,6 +148,16 @@ def test_a_run_that_fails_ends_in_1_and_shows_the_alert_instead_of_sending_it(pl
     assert ran.stdout.strip().splitlines()[-1].split()[:2] == ["ingest", "failed"]
     assert "Slack" in ran.stdout + ran.stderr
     assert "cells are separated by ';'" in ran.stdout + ran.stderr
+
+
+def test_a_trigger_that_only_loads_here_is_warned_of(home: Path) -> None:
+    """In a triggerer, the task would fail."""
+    file = home / "defers.py"
+    file.write_text(DEFERS)
+    ran = python(home, "-m", "common.debug", "--file", str(file))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    warned = [line for line in ran.stdout.splitlines() if "warning" in line]
+    assert warned == ["warning: a triggerer cannot load Soon from a DAG file; define it in common/"]
 
 
 def test_a_date_that_is_none_is_a_usage_error(home: Path) -> None:
