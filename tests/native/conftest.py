@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -164,9 +165,15 @@ def copy_checkout(root: Path) -> None:
 
 
 def free_ports(count: int) -> list[int]:
-    """Give ports of loopback that nothing listens on."""
-    with ExitStack() as probes:
-        found = [probes.enter_context(socket.socket()) for _ in range(count)]
-        for probe in found:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in found]
+    """Give ports of loopback that nobody uses, below those that the system gives to clients.
+
+    One of theirs may be a client's in the moment between a service's end and its next start.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in found:
+                found.append(port)
+    return found
