@@ -1,6 +1,6 @@
 """Time the way from a failure to its message in Slack: the workbench beside a plain callback under stock settings.
 
-Both run side by side, take turns, and post to the same stand-in. The time runs from the line that fails, or that kills
+Both run side by side, take turns, and post to the same emulator. The time runs from the line that fails, or that kills
 its own process, to the moment at which Slack has the message. The peer's callback is `SlackAPIPostOperator` with its
 own settings as every task's `on_failure_callback`.
 """
@@ -49,7 +49,7 @@ def measure(stacks: Sequence[Stack], runs: int, kills: int) -> None:
 
     :param stacks: ours first, whose Slack all of them post to.
     """
-    url = f"{stacks[0].settings.standins_url}/slack/messages"  # type: ignore[attr-defined] # ours has it
+    url = f"{stacks[0].settings.emulators_url}/slack/messages"  # type: ignore[attr-defined] # ours has it
     for stack in stacks:
         stack.unpause(DAG)
         stack.take_precedence()

@@ -41,8 +41,8 @@ TRIES = 4
 SHARES, WEIGHT = "20480", "2000"
 CGROUPS = Path("/sys/fs/cgroup")
 #: The others have none: they are not weighed.
-STANDINS = "standins"
-FOREIGN = ("AIRFLOW", "AWS_", "COMPOSE", "PEER", "POSTGRES", "STANDINS", "TELECOMS_")
+EMULATORS = "emulators"
+FOREIGN = ("AIRFLOW", "AWS_", "COMPOSE", "PEER", "POSTGRES", "EMULATORS", "TELECOMS_")
 PEERS = "bench/peers/compose.yaml"
 SIMPLE = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
@@ -89,14 +89,14 @@ class Cgroup:
                     (folder / file).write_text(share)
 
     def cpu_seconds(self, container: str = "") -> float:
-        """Give the CPU time of one container, or of all that ever were in here."""
+        """Return the CPU time of one container, or of all that ever were in here."""
         one = self._folder("cpuacct", container) / "cpuacct.usage"
         if one.exists():
             return int(one.read_text()) / 1e9
         return numbers(self._folder("", container) / "cpu.stat")["usage_usec"] / 1e6
 
     def mebibytes(self, container: str) -> float:
-        """Give a container's memory without the file cache that the kernel would drop first."""
+        """Return a container's memory without the file cache that the kernel would drop first."""
         one, two = self._folder("memory", container), self._folder("", container)
         if one.exists():
             used = int((one / "memory.usage_in_bytes").read_text())
@@ -132,7 +132,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         """What the client gets: nothing of the user's that would reach into an Airflow."""
         plain = {name: value for name, value in self.docker.environment.items() if not name.startswith(FOREIGN)}
-        ports = {"AIRFLOW_PORT": str(free_port()), "STANDINS_PORT": str(free_port())}
+        ports = {"AIRFLOW_PORT": str(free_port()), "EMULATORS_PORT": str(free_port())}
         mine = {"COMPOSE_PROJECT_NAME": self.cgroup.name, "PEER_SECRET": secrets.token_urlsafe(64)}
         return plain | SORTS[self.sort][1] | ports | mine
 
@@ -205,7 +205,7 @@ class Project:
         memory = {
             service: self.cgroup.mebibytes(container)
             for service in self.services
-            if service != STANDINS and (container := self._container(service))
+            if service != EMULATORS and (container := self._container(service))
         }
         return found | {"idle memory, MiB": sum(memory.values())} | {f"  {name}": mib for name, mib in memory.items()}
 
@@ -227,7 +227,7 @@ class Project:
 
     def _cpu_seconds(self) -> float:
         used = self.cgroup.cpu_seconds()
-        if STANDINS in self.services and (container := self._container(STANDINS)):
+        if EMULATORS in self.services and (container := self._container(EMULATORS)):
             used -= self.cgroup.cpu_seconds(container)
         return used
 
@@ -252,7 +252,7 @@ def main() -> None:
 
 @contextlib.contextmanager
 def prepared(docker: engine.Engine, sort: str) -> Iterator[Project]:
-    """Give one sort in a fresh copy, its images built and nothing started; remove it when the block ends."""
+    """Return one sort in a fresh copy, its images built and nothing started; remove it when the block ends."""
     systemd = docker.docker("info", "--format", "{{.CgroupDriver}}") == "systemd"
     cgroup = Cgroup(f"bench{secrets.token_hex(4)}", systemd)
     with tempfile.TemporaryDirectory(prefix="bench-containers-") as folder:

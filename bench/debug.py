@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def to_breakpoint(file: Path, place: Place) -> float:
-    """Give the seconds from F5 to the stop in the task."""
+    """Return the seconds from F5 to the stop in the task."""
     line = DAG.splitlines().index("        answer = 42") + 1
     began = time.monotonic()
     with Debugger(place.entry(NAME, file), {file: [line]}, place) as debugger:
@@ -76,7 +76,7 @@ def to_breakpoint(file: Path, place: Place) -> float:
 
 
 def imports(folder: Path, environment: dict[str, str]) -> float:
-    """Give the seconds of a Python that imports Airflow and does nothing."""
+    """Return the seconds of a Python that imports Airflow and does nothing."""
     own = environment | {"AIRFLOW_HOME": str(folder), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
     began = time.monotonic()
     subprocess.run([sys.executable, "-c", IMPORTS], env=own, cwd=folder, check=True, stdout=subprocess.DEVNULL)

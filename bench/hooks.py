@@ -16,7 +16,7 @@ from statistics import median
 
 from stack import ROOT
 
-from devkit.environment import tool_environment
+from workbench.cli.environment import tool_environment
 
 FILE = "dags/telecoms/load_warehouse.py"
 STAGES = {"on saving (quick)": "manual", "at a commit (all)": "pre-commit"}
@@ -43,7 +43,7 @@ def copy(checkout: Path) -> None:
         if (ROOT / name).is_file():
             (checkout / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, checkout / name)
-    for venv in (".venv", ".venv-standins"):
+    for venv in (".venv", ".venv-emulators"):
         (checkout / venv).symlink_to(ROOT / venv)
     git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-C", str(checkout)]
     for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "--no-verify", "-m", "copy"]):

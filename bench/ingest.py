@@ -1,7 +1,7 @@
 """Ingest one large CSV: the pipeline's streaming way beside pandas' `read_csv` and `to_parquet`.
 
 Each runs in a fresh process that has imported what a task has (Airflow's SDK, boto3, the pipeline's code); its peak
-resident memory and rows a second are taken there. With `--s3` ours reads from and writes to the S3 stand-in, as the
+resident memory and rows a second are taken there. With `--s3` ours reads from and writes to the S3 emulator, as the
 task does; without, both read and write the same disk.
 """
 
@@ -34,7 +34,7 @@ def main() -> None:
     """Measure both and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mib", type=int, default=1024, help="size of the CSV (1024)")
-    parser.add_argument("--s3", action="store_true", help="ours through the S3 stand-in")
+    parser.add_argument("--s3", action="store_true", help="ours through the S3 emulator")
     parser.add_argument("--only", choices=["ours", "pandas"], help="leave the other out")
     parser.add_argument("--in-this-process", metavar="WAY", help=argparse.SUPPRESS)
     args, rest = parser.parse_known_args()
@@ -99,9 +99,9 @@ def work(way: str, file: Path) -> None:
     import boto3
 
     if way == "s3":
-        import standins
+        import emulators
 
-        with standins.serve() as connections:
+        with emulators.serve() as connections:
             os.environ |= connections.env()
             aws = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
             s3 = boto3.client(
@@ -137,7 +137,7 @@ def report(job) -> None:  # noqa: ANN001 a function without arguments that gives
 
 
 def peak() -> float:
-    """Give the highest resident memory so far, in MiB."""
+    """Return the highest resident memory so far, in MiB."""
     kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return kib / (1024 if sys.platform == "linux" else MIB)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from stack import STANDINS, Stack, running, table, until
+from stack import EMULATORS, Stack, running, table, until
 
 SETTLE = 15
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 ORDER = (
     "idle",
-    "idle with the stand-ins",
+    "idle with the emulators",
     "8 tasks running",
     "after many tasks",
     "after many tasks, above idle",
@@ -44,7 +44,7 @@ def measure(kind: str, tasks: int) -> dict[str, float]:
         stack.unpause("bench_wide", "bench_many")
         time.sleep(SETTLE)
         found["idle"] = weigh(stack, f"{kind}: idle")
-        found["idle with the stand-ins"] = found["idle"] + stack.memory().get(STANDINS, 0)
+        found["idle with the emulators"] = found["idle"] + stack.memory().get(EMULATORS, 0)
         began, cpu = time.monotonic(), stack.cpu_seconds()
         time.sleep(20)
         found["idle CPU, percent of a core"] = 100 * (stack.cpu_seconds() - cpu) / (time.monotonic() - began)
@@ -66,11 +66,11 @@ def measure(kind: str, tasks: int) -> dict[str, float]:
 def weigh(stack: Stack, what: str) -> float:
     """Print the parts and give the sum."""
     parts = stack.memory()
-    standins = parts.pop(STANDINS, 0)
+    emulators = parts.pop(EMULATORS, 0)
     total = sum(parts.values())
     print(f"{what}: {total:.0f} MiB = " + ", ".join(f"{name} {mib:.0f}" for name, mib in parts.items()))
-    if standins:
-        print(f"    beside it the stand-ins: {standins:.0f} MiB", flush=True)
+    if emulators:
+        print(f"    beside it the emulators: {emulators:.0f} MiB", flush=True)
     return total
 
 

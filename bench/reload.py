@@ -22,9 +22,9 @@ import httpx
 import psutil
 from stack import KINDS, Stack, Stock, Workbench, prepared, table, take_precedence, until
 
-from devkit.client import AirflowApi
-from devkit.services import COMPONENTS
 from tests.containers.harness import engine
+from workbench.cli.client import AirflowApi
+from workbench.cli.services import COMPONENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +140,7 @@ class Editor:
         return f'return "{value}"' in source and str(value) in self.tags(name)
 
     def tags(self, name: str) -> set[str]:
-        """Give the tags of a DAG, as the api-server's own copy has them."""
+        """Return the tags of a DAG, as the api-server's own copy has them."""
         return {tag["name"] for tag in self.api.get(f"/dags/{name}/details")["tags"]}
 
     def listed(self, name: str) -> bool:
@@ -153,7 +153,7 @@ class Editor:
 
 
 def wait(what: str, condition: Callable[[], bool]) -> float:
-    """Give the seconds until a condition holds."""
+    """Return the seconds until a condition holds."""
 
     def holds() -> bool:
         with suppress(httpx.HTTPStatusError):  # there is no such DAG yet
@@ -203,12 +203,12 @@ def query(edit: Editor, turn: int) -> dict[str, float]:
 
 
 def break_and_mend(edit: Editor, turn: int) -> dict[str, float]:
-    """Save a syntax error, then mend it."""
+    """Save a syntax error, then fix it."""
     (edit.stack.dags / "bench_3.py").write_text(f"# {turn}: airflow dag\nvalue = (\n")
     broken = wait("the import error", lambda: edit.broken("bench_3"))
     edit.save("bench_3", turn)
-    mended = wait("its mending", lambda: not edit.broken("bench_3") and edit.serves("bench_3", turn))
-    return {"a syntax error": broken, "its mending": mended}
+    fixed = wait("its fixing", lambda: not edit.broken("bench_3") and edit.serves("bench_3", turn))
+    return {"a syntax error": broken, "its fixing": fixed}
 
 
 EDITS = (one_edit, two_edits, come_and_go, module, query, break_and_mend)
@@ -239,7 +239,7 @@ def measure_edits(stack: Stack | containers.Project, kind: str, args: argparse.N
 
 
 def cpu_seconds(stack: Stack) -> float:
-    """Give the processor time of the four components and their ended children."""
+    """Return the processor time of the four components and their ended children."""
     total = 0.0
     for name in COMPONENTS:
         for process in stack.processes().get(name, []):
@@ -249,7 +249,7 @@ def cpu_seconds(stack: Stack) -> float:
 
 
 def idle_cpu(stack: Stack, seconds: float) -> float:
-    """Give the share of a core in percent that the four components take."""
+    """Return the share of a core in percent that the four components take."""
     before, began = cpu_seconds(stack), time.monotonic()
     time.sleep(seconds)
     return 100 * (cpu_seconds(stack) - before) / (time.monotonic() - began)
@@ -336,7 +336,7 @@ NAMES = (
     "a module, until all 6 DAGs have it",
     "an SQL file",
     "a syntax error",
-    "its mending",
+    "its fixing",
 )
 
 

@@ -27,12 +27,12 @@ import httpx
 import psutil
 import psycopg2
 
-from devkit import postgres
-from devkit.client import AirflowApi
-from devkit.observe import observe
-from devkit.services import COMPONENTS
-from devkit.settings import Settings
-from devkit.supervise import Supervisor
+from workbench.cli.backends.native import postgres
+from workbench.cli.backends.native.observe import observe
+from workbench.cli.backends.native.supervise import Supervisor
+from workbench.cli.client import AirflowApi
+from workbench.cli.services import COMPONENTS
+from workbench.cli.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -41,11 +41,11 @@ ROOT = Path(__file__).resolve().parent.parent
 DAGS = ROOT / "bench/dags"
 MIB = 1 << 20
 #: Not weighed among Airflow's own processes.
-STANDINS = "standins"
+EMULATORS = "emulators"
 
 
 def free_port() -> int:
-    """Give a port of loopback that nothing listens on."""
+    """Return a port of loopback that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -53,8 +53,8 @@ def free_port() -> int:
 
 
 def plain_environment() -> dict[str, str]:
-    """Give the process environment without anything that would reach into an Airflow."""
-    foreign = ("AIRFLOW", "PYTHON", "TELECOMS", "STANDINS", "WORKBENCH", "AWS")
+    """Return the process environment without anything that would reach into an Airflow."""
+    foreign = ("AIRFLOW", "PYTHON", "TELECOMS", "EMULATORS", "WORKBENCH", "AWS")
     return {
         name: value
         for name, value in os.environ.items()
@@ -85,7 +85,7 @@ class Stack:
         """End everything."""
 
     def roots(self) -> dict[str, int]:
-        """Give the process number of each part."""
+        """Return the process number of each part."""
         raise NotImplementedError
 
     @property
@@ -114,7 +114,7 @@ class Stack:
             return cursor.fetchall()
 
     def processes(self) -> dict[str, list[psutil.Process]]:
-        """Give each part's processes; what is a part of its own is not counted with its parent."""
+        """Return each part's processes; what is a part of its own is not counted with its parent."""
         roots = self.roots()
         found: dict[str, list[psutil.Process]] = {}
         for name, pid in roots.items():
@@ -125,14 +125,14 @@ class Stack:
         return found
 
     def memory(self) -> dict[str, float]:
-        """Give the proportional set size of each part in MiB."""
+        """Return the proportional set size of each part in MiB."""
         return {name: sum(pss(process.pid) for process in tree) / MIB for name, tree in self.processes().items()}
 
     def cpu_seconds(self) -> float:
-        """Give the CPU time that all but the stand-ins have used, ended children included."""
+        """Return the CPU time that all but the emulators have used, ended children included."""
         total = 0.0
         for name, tree in self.processes().items():
-            for process in tree if name != STANDINS else ():
+            for process in tree if name != EMULATORS else ():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     total += sum(process.cpu_times()[:4])
         return total
@@ -192,9 +192,9 @@ class Workbench(Stack):
                 (self.root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, self.root / name)
         shutil.copytree(DAGS, self.root / "dags")
-        for venv in (".venv", ".venv-standins"):
+        for venv in (".venv", ".venv-emulators"):
             (self.root / venv).symlink_to(ROOT / venv)
-        ports = {name: free_port() for name in ("STANDINS_PORT", "STANDINS_S3_PORT", "STANDINS_SNOWFLAKE_PORT")}
+        ports = {name: free_port() for name in ("EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWFLAKE_PORT")}
         lines = [f"{name}={port}\n" for name, port in {"AIRFLOW_PORT": self.port, **ports}.items()]
         (self.root / ".env").write_text("".join(["WORKBENCH_MODE=native\n", *lines]))
 
@@ -219,7 +219,7 @@ class Workbench(Stack):
         return self.settings.sockets / "postgres"
 
     def start(self) -> None:
-        """`./dev up`, the stand-ins included."""
+        """`./dev up`, the emulators included."""
         self._dev("up")
 
     def stop(self) -> None:
@@ -228,13 +228,13 @@ class Workbench(Stack):
             self._dev("down")
 
     def _dev(self, *words: str) -> None:
-        command = [str(self.root / ".venv/bin/python"), "-m", "devkit", *words]
+        command = [str(self.root / ".venv/bin/python"), "-m", "workbench.cli", *words]
         environment = plain_environment() | {"PYTHONPATH": str(self.root)}
         with (self.folder / "dev.log").open("ab") as log:
             subprocess.run(command, cwd=self.root, env=environment, check=True, stdout=log, stderr=log)
 
     def roots(self) -> dict[str, int]:
-        """Give the services, and the supervisor that they share pages with."""
+        """Return the services, and the supervisor that they share pages with."""
         settings = self.settings
         leader = Supervisor(settings).leader()
         parts = {service.name: service.pid for service in observe(settings, memory=False) if service.pid}
@@ -322,7 +322,7 @@ class Stock(Stack):
             process.wait()
 
     def roots(self) -> dict[str, int]:
-        """Give PostgreSQL and the components."""
+        """Return PostgreSQL and the components."""
         return {name: process.pid for name, process in self._running.items()}
 
     def _environment(self) -> dict[str, str]:
@@ -357,7 +357,7 @@ KINDS: dict[str, type[Stack]] = {"ours": Workbench, "stock": Stock}
 
 
 def pss(pid: int) -> int:
-    """Give a process' proportional set size in bytes, 0 for one that is gone."""
+    """Return a process' proportional set size in bytes, 0 for one that is gone."""
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -385,7 +385,7 @@ def take_precedence(thread: int = 0) -> None:
 
 @contextlib.contextmanager
 def prepared(kind: str) -> Iterator[Stack]:
-    """Give a stack whose database is made and of which nothing runs, until the block ends."""
+    """Return a stack whose database is made and of which nothing runs, until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix=f"bench-{kind}-"))
     folder.chmod(0o755)
     stack = KINDS[kind](folder)

@@ -1,7 +1,7 @@
 """Time the way to healthy: `./dev up` beside the same Airflow with stock settings, by turns on the same machine.
 
 A first start makes the database too. A later start begins with PostgreSQL and ends when `/api/v2/monitor/health` calls
-all four components healthy. `./dev up` also starts the stand-ins in that time.
+all four components healthy. `./dev up` also starts the emulators in that time.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""The pipeline's library: plain Python under the DAGs. Imports neither `dags` nor `devkit`."""
+"""The pipeline's library: plain Python under the DAGs. Imports neither `dags` nor `workbench.cli`."""

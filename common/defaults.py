@@ -10,7 +10,7 @@ from common.utils import task_failure_alert
 
 SETTINGS = Settings.from_environment()
 
-#: For every task. Bad data and refused logins are never retried, see `common.outcomes`.
+#: For every task. Bad data and refused logins are never retried, see `common.error_mapping`.
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "telecoms",
     "retries": 2,

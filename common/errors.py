@@ -34,12 +34,12 @@ class AccessRefusedError(Exception):
 
     :param service: who refused.
     :param why: its own words, without secrets.
-    :param connection: the Airflow connection to mend.
+    :param connection: the Airflow connection to fix.
     """
 
     def __init__(self, service: str, why: str, connection: str) -> None:
         super().__init__(
-            f"{service} refused: {why}. Mend the connection {connection} (AIRFLOW_CONN_{connection.upper()})."
+            f"{service} refused: {why}. Fix the connection {connection} (AIRFLOW_CONN_{connection.upper()})."
         )
         self.service = service
         self.why = why

@@ -1,4 +1,4 @@
-"""Operators that say in one message what a person can mend."""
+"""Operators that say in one message what a person can fix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
-from common.outcomes import airflow_outcomes
+from common.error_mapping import airflow_outcomes
 from common.warehouse import CONNECTION, clear_refusals
 
 

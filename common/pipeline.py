@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
-from common.outcomes import airflow_outcomes
+from common.error_mapping import airflow_outcomes
 from common.settings import Settings
 from common.warehouse import Load, Staged, Warehouse, Wave
 
@@ -22,7 +22,7 @@ AWS = "aws_default"
 
 
 def day_of(params: Mapping[str, Any], logical_date: datetime | None) -> str:
-    """Give the partition of a daily dataset: the parameter `partition`, or else the run's logical date."""
+    """Return the partition of a daily dataset: the parameter `partition`, or else the run's logical date."""
     if day := params.get("partition"):
         return str(day)
     if logical_date is None:
@@ -58,7 +58,7 @@ def ingest_sheet(dataset: Dataset, partition: str) -> Announcement:
 def plan_loads(
     sql: Path, events: Mapping[str, Iterable[Any]], warehouse_events: Iterable[Any], *, manual: bool
 ) -> list[Load]:
-    """Give every announced partition that is not loaded; skip where there is none.
+    """Return every announced partition that is not loaded; skip where there is none.
 
     :param manual: a person asks: files that were rejected are tried again.
     """

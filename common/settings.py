@@ -15,7 +15,7 @@ class Settings:
     :param lake_bucket: holds the raw zone under `raw/`.
     :param agents_spreadsheet: the Google spreadsheet's id.
     :param agents_range: its tab, or a range in A1 notation.
-    :param storage_integration: lets a real Snowflake read the lake's bucket; a stand-in needs none.
+    :param storage_integration: lets a real Snowflake read the lake's bucket; an emulator needs none.
     :param start: the first day with daily files.
     :param end: the last one; None leaves it open.
     """

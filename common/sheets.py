@@ -76,7 +76,7 @@ def _session(extra: dict[str, Any], conn_id: str) -> AuthorizedSession:
 
 
 def _reason(body: str) -> str:
-    """Give the message of Google's error body."""
+    """Return the message of Google's error body."""
     try:
         return str(json.loads(body)["error"]["message"])
     except (ValueError, KeyError, TypeError):

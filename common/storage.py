@@ -135,7 +135,7 @@ class ObjectReader(io.RawIOBase):
         return self._at
 
     def tell(self) -> int:
-        """Say where the next read begins."""
+        """Return where the next read begins."""
         return self._at
 
     def readinto(self, buffer: Any, /) -> int:

@@ -260,7 +260,7 @@ def _csv_blocks(stream: IO[bytes], file: str) -> Iterator[bytes]:
 
 
 def _end_of_record(data: bytes) -> int:
-    """Give where the first record ends, or 0."""
+    """Return where the first record ends, or 0."""
     end = data.find(b"\n") + 1
     while end and data.count(b'"', 0, end) % 2:
         end = data.find(b"\n", end) + 1
@@ -268,7 +268,7 @@ def _end_of_record(data: bytes) -> int:
 
 
 def _end_of_last_record(data: bytes) -> int:
-    """Give where the last whole record ends, or 0; linear in what comes after it."""
+    """Return where the last whole record ends, or 0; linear in what comes after it."""
     within_quotes = data.count(b'"') % 2 == 1
     end = len(data)
     while True:

@@ -1,7 +1,7 @@
 """Tell Slack that a task or a DAG run failed: `task_failure_alert`, and nothing else.
 
 It runs in the task's process; in the dag-processor, for a task that stopped answering and for a DAG run; and in
-`dag.test()`. What none of them notices, or tells in vain, is told by the scheduler (`common.airflow_3_0_6.rounds`).
+`dag.test()`. What none of them notices, or tells in vain, is told by the scheduler (`workbench.airflow.rounds`).
 
 Environment: AIRFLOW_ALERT_CHANNEL (#alerts), AIRFLOW_ALERT_USERNAME (Airflow), AIRFLOW_ALERT_TO (`slack`, or `log` to
 show the message in the terminal instead). A DAG's parameter `alert_channel` wins over the settings.
@@ -25,11 +25,11 @@ def task_failure_alert(context: Any) -> None:
 
 
 def _alert(context: Any) -> None:
-    from common.alerts import noticed, outbox, terminal
+    from common.alerts import callback_context, outbox, terminal
 
-    if context.get("reason") == noticed.TASK_FAILURE:
+    if context.get("reason") == callback_context.TASK_FAILURE:
         return  # its tasks are told of one by one
-    failure = noticed.from_context(context)
+    failure = callback_context.from_context(context)
     if failure.kind == "task" and (_will_be_tried_again(context, failure) or _decided_by_others(context)):
         return
     if os.environ.get("AIRFLOW_ALERT_TO", "slack") != "slack":

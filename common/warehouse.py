@@ -94,7 +94,7 @@ class Warehouse:
     def to_load(
         self, events: Mapping[str, Iterable[Any]], announced_waves: set[str], *, retry_rejected: bool = False
     ) -> list[Load]:
-        """Give what was announced and is not loaded.
+        """Return what was announced and is not loaded.
 
         :param events: dataset -> all events of its asset, each with `timestamp` and `extra`.
         :param announced_waves: waves of which an event of the warehouse tells.
@@ -203,7 +203,7 @@ class Warehouse:
 
 
 def latest_announcements(events: Mapping[str, Iterable[Any]]) -> dict[tuple[str, str], Load]:
-    """Give the newest event of each partition; older ones are superseded, for the object was replaced."""
+    """Return the newest event of each partition; older ones are superseded, for the object was replaced."""
     latest: dict[tuple[str, str], Load] = {}
     for dataset, of_dataset in events.items():
         for event in of_dataset:
@@ -283,7 +283,7 @@ def connector_errors() -> Any:
 
 @contextmanager
 def clear_refusals() -> Iterator[None]:
-    """Tell what trying again cannot mend: a refused login, and a statement that is wrong or not allowed."""
+    """Return what trying again cannot fix: a refused login, and a statement that is wrong or not allowed."""
     errors = connector_errors()
     try:
         yield
@@ -316,7 +316,7 @@ def new_load_id() -> str:
 
 
 def load_id_of(moment: datetime) -> str:
-    """Give what the ids of all attempts that begin from then on sort after."""
+    """Return what the ids of all attempts that begin from then on sort after."""
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z"
 
 
@@ -333,7 +333,7 @@ def _path(path: str) -> str:
 
 
 def _iso(moment: datetime) -> str:
-    """Give UTC to the microsecond without a zone, which sorts as text and suits TIMESTAMP_NTZ."""
+    """Return UTC to the microsecond without a zone, which sorts as text and suits TIMESTAMP_NTZ."""
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     return moment.isoformat(sep=" ", timespec="microseconds")

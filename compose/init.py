@@ -11,8 +11,8 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from devkit.keys import MAKERS, write_private
-from devkit.settings import UI_USER
+from workbench.cli.keys import MAKERS, write_private
+from workbench.cli.settings import UI_USER
 
 KEYS = Path(os.environ["KEYS_DIR"])
 SOCKETS = "/var/run/postgresql"
@@ -34,8 +34,8 @@ def main() -> int:
     write_private(
         KEYS / "database_url", f"postgresql+psycopg2://{ROLE}:{read('postgres_password')}@postgres:5432/{DATABASE}"
     )
-    command = [sys.executable, "-m", "standins", "keys", f"--keys={KEYS}"]
-    command += [f"--host={os.environ['STANDINS_HOST']}", f"--port={os.environ['STANDINS_PORT']}"]
+    command = [sys.executable, "-m", "workbench.emulators", "keys", f"--keys={KEYS}"]
+    command += [f"--host={os.environ['EMULATORS_HOST']}", f"--port={os.environ['EMULATORS_PORT']}"]
     # The certificates in force are the image's, not the bundle that is about to be made from them.
     environment = {name: value for name, value in os.environ.items() if name != "REQUESTS_CA_BUNDLE"}
     status = subprocess.run(command, env=environment, check=False).returncode
@@ -46,7 +46,7 @@ def main() -> int:
 
 
 def read(key: str) -> str:
-    """Give a key's text."""
+    """Return a key's text."""
     return (KEYS / key).read_text(encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the pipeline share: a home for Airflow, and stand-ins with a lake and a warehouse for each test."""
+"""What the tests of the pipeline share: a home for Airflow, and emulators with a lake and a warehouse for each test."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 # A terminal in the dev container, or of `./dev shell`, has a running Airflow's settings: its database, for one.
-_SETTINGS = re.compile(r"(AIRFLOW|AWS|STANDINS|TELECOMS)_|WORKBENCH_(IMAGE|MODE|SHELL)$")
+_SETTINGS = re.compile(r"(AIRFLOW|AWS|EMULATORS|TELECOMS)_|WORKBENCH_(IMAGE|MODE|SHELL)$")
 for _name in filter(_SETTINGS.match, tuple(os.environ)):
     del os.environ[_name]
 
@@ -49,11 +49,11 @@ logging_level = WARNING
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever starts these stand-ins, and as `unit` whatever starts nothing."""
+    """Mark whatever starts these emulators, and as `unit` whatever starts nothing."""
     for item in items:
-        if "pipeline_standins" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.standins)
-        if not any(item.get_closest_marker(layer) for layer in ("standins", "native", "containers")):
+        if "pipeline_emulators" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.emulators)
+        if not any(item.get_closest_marker(layer) for layer in ("emulators", "native", "containers")):
             item.add_marker(pytest.mark.unit)
 
 
@@ -73,7 +73,7 @@ class Place:
         self.s3.put_object(Bucket=self.source, Key=key, Body=content)
 
     def lake_keys(self) -> list[str]:
-        """Give what is in the lake."""
+        """Return what is in the lake."""
         return [item["Key"] for item in self.s3.list_objects_v2(Bucket=self.lake).get("Contents", [])]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -84,16 +84,16 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def pipeline_standins() -> Iterator[Any]:
-    """One instance of the stand-ins, with the sample data, for all tests of the pipeline."""
-    import standins  # noqa: PLC0415
+def pipeline_emulators() -> Iterator[Any]:
+    """One instance of the emulators, with the sample data, for all tests of the pipeline."""
+    import emulators  # noqa: PLC0415
 
-    with standins.serve(sample=True) as connections:
+    with emulators.serve(sample=True) as connections:
         yield connections
 
 
 @pytest.fixture
-def make_place(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Place]:
+def make_place(pipeline_emulators: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Place]:
     """Point this process's connections at a fresh lake and a fresh warehouse."""
 
     def make(*, sample: bool = False) -> Place:
@@ -101,14 +101,14 @@ def make_place(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Calla
         from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook  # noqa: PLC0415
 
         name = f"t{uuid.uuid4().hex[:12]}"
-        env = pipeline_standins.env()
+        env = pipeline_emulators.env()
         snowflake = json.loads(env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
         snowflake["extra"]["database"] = name.upper()
         env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"] = json.dumps(snowflake)
         env["TELECOMS_LAKE_BUCKET"] = f"{name}-lake"
         s3 = boto3.client(
             "s3",
-            endpoint_url=pipeline_standins.s3_url,
+            endpoint_url=pipeline_emulators.s3_url,
             region_name="us-east-1",
             aws_access_key_id="offline",
             aws_secret_access_key="offline",  # pragma: allowlist secret
@@ -117,14 +117,14 @@ def make_place(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Calla
         if not sample:
             env["TELECOMS_SOURCE_BUCKET"] = f"{name}-source"
             s3.create_bucket(Bucket=env["TELECOMS_SOURCE_BUCKET"])
-        for variable, value in pipeline_standins.env().items():
+        for variable, value in pipeline_emulators.env().items():
             monkeypatch.setenv(variable, value)
         SnowflakeHook("snowflake_default").run(f"CREATE DATABASE {name}")
         for variable, value in env.items():
             monkeypatch.setenv(variable, value)
-        sheets = pipeline_standins.data / "sheets"
+        sheets = pipeline_emulators.data / "sheets"
         return Place(
-            env, s3, env["TELECOMS_LAKE_BUCKET"], env["TELECOMS_SOURCE_BUCKET"], pipeline_standins.page_url, sheets
+            env, s3, env["TELECOMS_LAKE_BUCKET"], env["TELECOMS_SOURCE_BUCKET"], pipeline_emulators.page_url, sheets
         )
 
     return make

@@ -87,7 +87,7 @@ class Place:
         return ran.stdout
 
     def read(self, file: Path) -> str:
-        """Give a file's text."""
+        """Return a file's text."""
         return self.must("cat", str(file))
 
     def write(self, file: Path, text: str) -> None:
@@ -95,7 +95,7 @@ class Place:
         self.must("tee", str(file), given=text)
 
     def entry(self, name: str, file: Path, inputs: Mapping[str, str] | None = None) -> Message:
-        """Give an entry of the folder's `launch.json` as VS Code resolves it.
+        """Return an entry of the folder's `launch.json` as VS Code resolves it.
 
         :param file: the one that is open in the editor.
         :param inputs: what is typed into the prompts; each has its default otherwise.
@@ -269,7 +269,7 @@ class Stop:
         return Path(self.frame["source"]["path"]).name, self.frame["line"]
 
     def locals(self) -> dict[str, str]:
-        """Give the local variables as the editor shows them."""
+        """Return the local variables as the editor shows them."""
         scopes = self.connection.request("scopes", {"frameId": self.frame["id"]})["scopes"]
         reference = next(scope for scope in scopes if scope["name"] == "Locals")["variablesReference"]
         found = self.connection.request("variables", {"variablesReference": reference})["variables"]

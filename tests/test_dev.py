@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from devkit.paths import ROOT
+from workbench.cli.paths import ROOT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ def checkout(tmp_path: Path) -> Path:
     root = tmp_path / "a checkout"
     root.mkdir()
     shutil.copy(ROOT / "dev", root)
-    for folder in ("devkit", "requirements"):
+    for folder in ("workbench", "requirements"):
         shutil.copytree(ROOT / folder, root / folder)
     return root
 
@@ -51,7 +51,7 @@ def test_no_python_is_one_message_with_the_mend(checkout: Path, bare_path: Path)
     result = dev(checkout, "status", PATH=str(bare_path))
     assert result.returncode == 1
     assert result.stderr.startswith("error: Python 3.11 is not on this machine\n")
-    assert "mend: install it" in result.stderr
+    assert "fix: install it" in result.stderr
 
 
 def test_python_without_venv_names_the_package_to_install(checkout: Path, bare_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_python_without_venv_names_the_package_to_install(checkout: Path, bare_p
     result = dev(checkout, "status", PATH=str(bare_path))
     assert result.returncode == 1
     assert "error: no virtual environment can be made" in result.stderr
-    assert "mend: apt install python3.11-venv" in result.stderr
+    assert "fix: apt install python3.11-venv" in result.stderr
 
 
 def test_no_network_says_so(checkout: Path) -> None:
@@ -90,6 +90,6 @@ def test_set_up_is_resumed_then_costs_nothing_and_follows_the_locks(checkout: Pa
     assert "Setting up, once" in first.stderr
     second = dev(checkout, "lock", "--help")
     assert (second.returncode, second.stderr) == (0, "")
-    with (checkout / "requirements" / "standins.txt").open("a") as lock:
+    with (checkout / "requirements" / "emulators.txt").open("a") as lock:
         lock.write("# changed\n")
     assert "Setting up, once" in dev(checkout, "lock", "--help").stderr

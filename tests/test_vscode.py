@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from devkit.cli import COMMANDS
 from tests.containers.stack import copy_checkout
+from workbench.cli.main import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 SAVED = "hooks: this file"
@@ -58,7 +58,7 @@ def save(folder: Path, task: dict[str, Any], file: str) -> str:
 
 
 def problems(task: dict[str, Any], output: str) -> list[tuple[str, int, str]]:
-    """Give file, line and message of each problem, as the editor's Problems panel does."""
+    """Return file, line and message of each problem, as the editor's Problems panel does."""
     pattern = task["problemMatcher"]["pattern"]
     matches = filter(None, (re.match(pattern["regexp"], line) for line in output.splitlines()))
     return [(match[pattern["file"]], int(match[pattern["line"]]), match[pattern["message"]]) for match in matches]

@@ -24,7 +24,7 @@ def plain_alert(context: Any) -> None:
 
 
 def callbacks() -> dict[str, Any]:
-    """Give what a DAG is made with."""
+    """Return what a DAG is made with."""
     if not OURS:
         return {"default_args": {"on_failure_callback": plain_alert}}
     from common.utils import task_failure_alert

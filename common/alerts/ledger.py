@@ -101,12 +101,12 @@ class Ledger:
         return bool(new) and send
 
     def keys(self) -> set[str]:
-        """Give the keys of all that is written down."""
+        """Return the keys of all that is written down."""
         with self._transaction() as db:
             return {key for (key,) in db.execute("SELECT key FROM message")}
 
     def waiting(self) -> list[Waiting]:
-        """Give what nobody is sending now, the oldest first."""
+        """Return what nobody is sending now, the oldest first."""
         now = time.time()
         query = "SELECT key, record, noticed, doubtful FROM message WHERE sent IS NULL AND held < ? ORDER BY noticed"
         with self._transaction() as db:
@@ -118,7 +118,7 @@ class Ledger:
         return found
 
     def next_due(self) -> float | None:
-        """Give the seconds until a message may be sent, None where none is left."""
+        """Return the seconds until a message may be sent, None where none is left."""
         with self._transaction() as db:
             (held,) = db.execute("SELECT min(held) FROM message WHERE sent IS NULL").fetchone()
         return None if held is None else max(0.0, held - time.time())
@@ -142,7 +142,7 @@ class Ledger:
             db.executemany("UPDATE message SET sent = ? WHERE key = ?", [(time.time(), key) for key in keys])
 
     def release(self, keys: Iterable[str], *, doubtful: bool = False, tried: bool = True) -> float:
-        """Give back what could not be sent; each try makes the next one wait longer.
+        """Return back what could not be sent; each try makes the next one wait longer.
 
         :param doubtful: it may have been: Slack did not answer.
         :param tried: otherwise it may be sent at once.
@@ -163,13 +163,13 @@ class Ledger:
             db.execute("INSERT OR REPLACE INTO hint VALUES (?, ?, ?)", (key_of(failure), words, time.time()))
 
     def hinted(self, failure: Failure) -> str:
-        """Give the word that was left, empty where there is none."""
+        """Return the word that was left, empty where there is none."""
         with self._transaction() as db:
             row = db.execute("SELECT words FROM hint WHERE key = ?", (key_of(failure),)).fetchone()
         return row[0] if row else ""
 
     def broken(self) -> dict[str, float]:
-        """Give the DAG files that are known not to import, and since when."""
+        """Return the DAG files that are known not to import, and since when."""
         with self._transaction() as db:
             return dict(db.execute("SELECT file, since FROM broken").fetchall())
 
@@ -185,7 +185,7 @@ class Ledger:
                 db.execute("INSERT INTO message (key, run, noticed, record, held) VALUES (?, ?, ?, ?, 0)", values)
 
     def moment(self, name: str) -> float:
-        """Give a moment that was kept, 0 where there is none."""
+        """Return a moment that was kept, 0 where there is none."""
         with self._transaction() as db:
             row = db.execute("SELECT at FROM moment WHERE name = ?", (name,)).fetchone()
         return float(row[0]) if row else 0.0
@@ -222,7 +222,7 @@ class Ledger:
 
 
 def key_of(failure: Failure) -> str:
-    """Give what makes a failure the same, whoever notices it."""
+    """Return what makes a failure the same, whoever notices it."""
     parts: dict[str, tuple[object, ...]] = {
         "task": (failure.dag, failure.run, failure.task, failure.map_index, failure.attempt),
         "run": (failure.dag, failure.run, failure.began),
@@ -231,5 +231,5 @@ def key_of(failure: Failure) -> str:
 
 
 def run_of(failure: Failure) -> str:
-    """Give the run whose failures belong together."""
+    """Return the run whose failures belong together."""
     return json.dumps([failure.kind, failure.dag, failure.run])

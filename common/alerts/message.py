@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from common.alerts.mrkdwn import clean, code, cut, escaped, name
 
-Kind = Literal["task", "run", "burst", "import", "mended"]
+Kind = Literal["task", "run", "burst", "import", "fixed"]
 
 #: Characters that Block Kit takes in a header, a field, a section, and what Slack shows of plain text.
 HEADER, FIELD, SECTION, TEXT = 150, 2000, 3000, 3000
@@ -92,7 +92,7 @@ class Failure:
             "run": f"DAG run failed: {self.dag}",
             "burst": f"{self.count} tasks failed: {self.dag}",
             "import": f"DAG file does not import: {os.path.basename(self.file)}",  # noqa: PTH119 of no file here
-            "mended": f"DAG file imports again: {os.path.basename(self.file)}",  # noqa: PTH119 as above
+            "fixed": f"DAG file imports again: {os.path.basename(self.file)}",  # noqa: PTH119 as above
         }
         return titles[self.kind]
 
@@ -105,7 +105,7 @@ class Failure:
     def url(self) -> str:
         """Where the log is, or the run, or Airflow."""
         base = base_url()
-        if self.kind in {"import", "mended"}:
+        if self.kind in {"import", "fixed"}:
             return f"{base}/"
         url = f"{base}/dags/{quote(self.dag, safe='')}/runs/{quote(self.run, safe='')}"
         if self.kind != "task":
@@ -143,7 +143,7 @@ class Failure:
         return found
 
     def _facts(self) -> dict[str, str]:
-        """Give the fields, of which Slack takes ten."""
+        """Return the fields, of which Slack takes ten."""
         attempt = f"{self.attempt} of {max(self.attempt, self.attempts)}" if self.attempt else ""
         names = {"DAG": self.dag, "Task": self.label if self.kind == "task" else "", "Run": self.run, "File": self.file}
         words = {
@@ -174,7 +174,7 @@ class Failure:
 
 
 def base_url() -> str:
-    """Give the address of Airflow's UI as a browser sees it, without a slash at the end."""
+    """Return the address of Airflow's UI as a browser sees it, without a slash at the end."""
     found = os.environ.get("AIRFLOW__API__BASE_URL")
     if not found:
         from airflow.configuration import conf

@@ -30,7 +30,7 @@ PATIENCE = 13.0
 #: Where the settings name no channel.
 CHANNEL = "#alerts"
 
-#: Slack's error -> what mends it. These concern one channel or one message; the others concern all.
+#: Slack's error -> what fixes it. These concern one channel or one message; the others concern all.
 OF_A_CHANNEL = {
     "channel_not_found": "Channel {channel} does not exist, or is private and the bot is not in it: create it or set "
     "AIRFLOW_ALERT_CHANNEL, and invite the bot to it (/invite @<bot>)",
@@ -48,7 +48,7 @@ OF_ALL = {
     "token_expired": "The token has expired: copy the Slack app's new bot token",
     "account_inactive": "The token's user or workspace is gone: make a new bot token",
     "missing_scope": "Add the scope chat:write to the Slack app (OAuth & Permissions), and install it again",
-    "ratelimited": "Slack takes no more messages for a while: nothing to mend",
+    "ratelimited": "Slack takes no more messages for a while: nothing to fix",
 }
 
 
@@ -56,19 +56,19 @@ class UnsentError(Exception):
     """Slack has not taken a message.
 
     :param what: what happened.
-    :param mend: what to do about it.
+    :param fix: what to do about it.
     :param doubtful: Slack may have taken it: it did not answer.
     :param one: only this message or its channel is concerned.
     :param wait: seconds that Slack asks to wait.
     """
 
-    def __init__(self, what: str, mend: str, *, doubtful: bool = False, one: bool = False, wait: float = 0) -> None:
-        super().__init__(f"{what}. {mend}")
-        self.what, self.mend, self.doubtful, self.one, self.wait = what, mend, doubtful, one, wait
+    def __init__(self, what: str, fix: str, *, doubtful: bool = False, one: bool = False, wait: float = 0) -> None:
+        super().__init__(f"{what}. {fix}")
+        self.what, self.fix, self.doubtful, self.one, self.wait = what, fix, doubtful, one, wait
 
 
 def channel_of(failure: Failure) -> str:
-    """Give where it is told: its DAG's parameter `alert_channel`, or the settings' channel."""
+    """Return where it is told: its DAG's parameter `alert_channel`, or the settings' channel."""
     return failure.channel or os.environ.get("AIRFLOW_ALERT_CHANNEL") or CHANNEL
 
 
@@ -173,12 +173,12 @@ def _explained(error: BaseException, channel: str, patience: float) -> UnsentErr
     if isinstance(error, SlackApiError):
         return _refused(error, channel)
     if isinstance(error, URLError):
-        mend = "Look at this machine's network and proxy, and at base_url of AIRFLOW_CONN_SLACK_API_DEFAULT"
-        return UnsentError(f"No connection to Slack ({error.reason})", mend)
+        fix = "Look at this machine's network and proxy, and at base_url of AIRFLOW_CONN_SLACK_API_DEFAULT"
+        return UnsentError(f"No connection to Slack ({error.reason})", fix)
     if isinstance(error, OSError) or "IncompleteRead" in type(error).__name__:
         return _silent(patience)
-    mend = "Look at AIRFLOW_CONN_SLACK_API_DEFAULT: ./dev conn --test talks to it"
-    return UnsentError(f"No message could be made or sent ({type(error).__name__}: {error})", mend)
+    fix = "Look at AIRFLOW_CONN_SLACK_API_DEFAULT: ./dev conn --test talks to it"
+    return UnsentError(f"No message could be made or sent ({type(error).__name__}: {error})", fix)
 
 
 def _refused(error: Any, channel: str) -> UnsentError:
@@ -188,10 +188,10 @@ def _refused(error: Any, channel: str) -> UnsentError:
     wait = retry_after(error.response)
     if name in OF_A_CHANNEL:
         return UnsentError(f"Slack says {name}", OF_A_CHANNEL[name].format(channel=channel), one=True)
-    mend = OF_ALL.get(name, "Nothing to mend here, unless it lasts: https://slack-status.com")
+    fix = OF_ALL.get(name, "Nothing to fix here, unless it lasts: https://slack-status.com")
     if name == "missing_scope" and data.get("needed"):
-        mend = mend.replace("chat:write", str(data["needed"]))
-    return UnsentError(f"Slack says {name}", mend, wait=wait)
+        fix = fix.replace("chat:write", str(data["needed"]))
+    return UnsentError(f"Slack says {name}", fix, wait=wait)
 
 
 def _silent(patience: float) -> UnsentError:
@@ -200,7 +200,7 @@ def _silent(patience: float) -> UnsentError:
 
 
 def retry_after(response: Any) -> float:
-    """Give the seconds that Slack asks to wait, 0 where it does not."""
+    """Return the seconds that Slack asks to wait, 0 where it does not."""
     for name, value in getattr(response, "headers", {}).items():
         if name.lower() == "retry-after":
             return float(value[0] if isinstance(value, list) else value)

@@ -21,7 +21,7 @@ def show(failure: Failure) -> None:
 
 
 def rendered(failure: Failure) -> Any:
-    """Give the message's blocks as something that rich prints."""
+    """Return the message's blocks as something that rich prints."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.table import Table

@@ -30,6 +30,6 @@ def ingest_agents() -> None:
 dag_object = ingest_agents()
 
 if __name__ == "__main__":
-    from common.debug import debug
+    from workbench.debug.run import debug
 
     debug(dag_object)

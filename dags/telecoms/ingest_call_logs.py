@@ -45,6 +45,6 @@ def ingest_call_logs() -> None:
 dag_object = ingest_call_logs()
 
 if __name__ == "__main__":
-    from common.debug import debug
+    from workbench.debug.run import debug
 
     debug(dag_object)

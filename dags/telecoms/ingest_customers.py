@@ -30,6 +30,6 @@ def ingest_customers() -> None:
 dag_object = ingest_customers()
 
 if __name__ == "__main__":
-    from common.debug import debug
+    from workbench.debug.run import debug
 
     debug(dag_object)

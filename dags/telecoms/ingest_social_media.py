@@ -45,6 +45,6 @@ def ingest_social_media() -> None:
 dag_object = ingest_social_media()
 
 if __name__ == "__main__":
-    from common.debug import debug
+    from workbench.debug.run import debug
 
     debug(dag_object)

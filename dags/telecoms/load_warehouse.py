@@ -68,6 +68,6 @@ def load_warehouse() -> None:
 dag_object = load_warehouse()
 
 if __name__ == "__main__":
-    from common.debug import debug
+    from workbench.debug.run import debug
 
     debug(dag_object)

@@ -28,6 +28,6 @@ def transform_marts() -> None:
 dag_object = transform_marts()
 
 if __name__ == "__main__":
-    from common.debug import debug
+    from workbench.debug.run import debug
 
     debug(dag_object)

@@ -1,4 +1,4 @@
-"""Each failure of real Airflow reaches Slack once, and its link opens: real components, the Slack stand-in.
+"""Each failure of real Airflow reaches Slack once, and its link opens: real components, the Slack emulator.
 
 All ways to fail happen in one environment at the same time; then each test looks at what arrived.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from devkit.client import AirflowApi
+    from workbench.cli.client import AirflowApi
 
 DEADLINE = 400
 #: Seconds in which a second message would come: callbacks in the dag-processor, rounds, the gathering of a burst.
@@ -104,7 +104,7 @@ class Alerts:
     stack: Any
     root: Path
     address: str
-    standins_url: str
+    emulators_url: str
     password: str
     in_scheduler: Callable[[str], str]
     before: int = 0
@@ -116,12 +116,12 @@ class Alerts:
         return api
 
     def messages(self) -> list[dict[str, Any]]:
-        """Give what arrived, the oldest first."""
-        answer = httpx.get(f"{self.standins_url}/slack/messages", trust_env=False, timeout=60)
+        """Return what arrived, the oldest first."""
+        answer = httpx.get(f"{self.emulators_url}/slack/messages", trust_env=False, timeout=60)
         return list(answer.json())[self.before :]
 
     def texts(self, of: str = "") -> list[str]:
-        """Give what arrived in plain text, as far as it names something."""
+        """Return what arrived in plain text, as far as it names something."""
         return [text for message in self.messages() if of in (text := str(message["text"]))]
 
     def start(self, dag_id: str, **conf: str) -> str:
@@ -130,27 +130,27 @@ class Alerts:
         return str(self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
 
     def state(self, dag_id: str, run_id: str) -> str:
-        """Give a run's state."""
+        """Return a run's state."""
         return str(self.api.get(f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, str]:
-        """Give the states of a run's tasks."""
+        """Return the states of a run's tasks."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return {one["task_id"]: str(one["state"]) for one in self.api.get(path)["task_instances"]}
 
     def log(self, dag_id: str, run_id: str, task: str) -> list[str]:
-        """Give the lines of a first try's log."""
+        """Return the lines of a first try's log."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task}/logs/1"
         return [line["event"] for line in self.api.get(path)["content"]]
 
     def fault(self, **fields: Any) -> None:
         """Make Slack fail."""
-        url = f"{self.standins_url}/control/faults"
+        url = f"{self.emulators_url}/control/faults"
         assert httpx.post(url, json={"service": "slack"} | fields, trust_env=False).status_code == httpx.codes.OK
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """End Slack's faults."""
-        httpx.delete(f"{self.standins_url}/control/faults", trust_env=False)
+        httpx.delete(f"{self.emulators_url}/control/faults", trust_env=False)
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
@@ -207,7 +207,7 @@ class AlertCases:
     def slack(self, alerts: Alerts) -> Iterator[Alerts]:
         """A Slack whose faults end with the test."""
         yield alerts
-        alerts.mend()
+        alerts.fix()
 
     @pytest.mark.parametrize(("dag_id", "task"), TOLD)
     def test_a_failure_is_told_once_and_its_link_opens(
@@ -299,15 +299,15 @@ class AlertCases:
     ) -> None:
         """Refused, without an answer, limited; what was not sent is told once when Slack is back."""
         before = len(slack.texts("one.raises"))
-        for fault, mend in FAULTS:
+        for fault, fix in FAULTS:
             slack.fault(**fault)
             run = slack.start("one")
             eventually(lambda run=run: slack.state("one", run) == "failed", "the run ends while Slack fails")
             log = [line for line in slack.log("one", run, "raises") if "Slack has not taken this message" in line]
             assert len(log) == 1
-            assert mend in log[0]
+            assert fix in log[0]
             assert not slack.texts(run)
-            slack.mend()
+            slack.fix()
         only(before + len(FAULTS), lambda: slack.texts("one.raises"), "all are told later")
 
     def test_a_task_that_dies_while_the_scheduler_is_down_is_told_once(
@@ -342,6 +342,6 @@ class AlertCases:
 
 
 def link(message: dict[str, Any]) -> str:
-    """Give where the message's button leads."""
+    """Return where the message's button leads."""
     (button,) = message["blocks"][-1]["elements"]
     return str(button["url"])

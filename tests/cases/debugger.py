@@ -20,8 +20,8 @@ from tests.dap import Debugger
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from devkit.client import AirflowApi
     from tests.dap import Message, Place, Stop
+    from workbench.cli.client import AirflowApi
 
 DAG, WITH_INPUTS = "Python: debug current DAG", "Python: debug current DAG with date, params, tasks, events"
 DEADLINE = 120
@@ -48,7 +48,7 @@ class Live:
 
     place: Place
     api: AirflowApi
-    standins_url: str
+    emulators_url: str
     database_url: str
     logs: str
 
@@ -74,14 +74,14 @@ class Live:
         return next(number for number, text in enumerate(lines, start=1) if mark in text)
 
     def states(self, dag_id: str, run_id: str) -> list[str]:
-        """Give the states of a run's tasks."""
+        """Return the states of a run's tasks."""
         tries = self.api.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
         return [one["state"] for one in tries]
 
     def traces(self) -> list[Any]:
         """Read all that a run could have left in the live environment: messages, logs, rows."""
         forwarded = {"Host": "localhost"}  # no other name of a machine is answered
-        messages = httpx.get(f"{self.standins_url}/slack/messages", headers=forwarded, trust_env=False)
+        messages = httpx.get(f"{self.emulators_url}/slack/messages", headers=forwarded, trust_env=False)
         found: list[Any] = [messages.json()]
         found.append(sorted(self.place.must("find", self.logs, "-name", "attempt=*.log").splitlines()))
         with closing(psycopg2.connect(self.database_url)) as session, session.cursor() as cursor:
@@ -211,7 +211,7 @@ class DebuggerCases:
 
     def test_date_params_tasks_and_events_are_asked_for(self, live: Live, folder: Path) -> None:
         """The answers of VS Code's prompts: one task of a DAG that events wake, after a run of another."""
-        live.place.must(live.place.python, "-m", "devkit", "run", "takes", "--task", "first")
+        live.place.must(live.place.python, "-m", "workbench.cli", "run", "takes", "--task", "first")
         alone = folder / "alone.py"
         live.place.write(alone, DEBUGGED.read_text().replace("\nmakes()\n", "\n").replace("\nholds()\n", "\n"))
         inputs = {"tasks": "read", "events": 'made {"numbers": 7}; made numbers=8'}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from subprocess import CompletedProcess
 
-    from devkit.client import AirflowApi
+    from workbench.cli.client import AirflowApi
 
 PATIENCE = 60
 DAG = """
@@ -104,23 +104,23 @@ class Project:
         return path
 
     def tags(self) -> dict[str, list[str]]:
-        """Give the DAGs on the list, with their tags."""
+        """Return the DAGs on the list, with their tags."""
         found = self.api.get("/dags", dag_id_pattern=self.name, limit=100)["dags"]
         prefix = f"{self.name}_"
         return {dag["dag_id"].removeprefix(prefix): sorted(tag["name"] for tag in dag["tags"]) for dag in found}
 
     def errors(self) -> set[str]:
-        """Give the names of the files with import errors."""
+        """Return the names of the files with import errors."""
         found = self.api.get("/importErrors", limit=100)["import_errors"]
         return {each["filename"].rsplit("/", 1)[1] for each in found if f"/{self.name}" in each["filename"]}
 
     def source(self, name: str) -> str:
-        """Give a DAG's source as the UI shows it."""
+        """Return a DAG's source as the UI shows it."""
         content: str = self.api.get(f"/dagSources/{self.name}_{name}")["content"]
         return content
 
     def details(self, name: str) -> dict[str, Any]:
-        """Give what the API says of one DAG, from its own copy."""
+        """Return what the API says of one DAG, from its own copy."""
         found: dict[str, Any] = self.api.get(f"/dags/{self.name}_{name}/details")
         return found
 
@@ -140,12 +140,12 @@ class Project:
         return results
 
     def status(self) -> dict[str, Any]:
-        """Give what `./dev status` says."""
+        """Return what `./dev status` says."""
         found: dict[str, Any] = json.loads(self.dev("status", "--json").stdout)
         return found
 
     def noticed_by(self) -> str:
-        """Give how edits are noticed."""
+        """Return how edits are noticed."""
         found: str = self.status()["parsing"]["edits_noticed_by"]
         return found
 
@@ -167,7 +167,7 @@ def until(look: Callable[[], Any], expected: Any) -> None:
 
 
 def project(root: Path, api: AirflowApi, dev: Callable[..., CompletedProcess[str]]) -> Iterator[Project]:
-    """Give a fixture's project, and leave nothing of it behind."""
+    """Return a fixture's project, and leave nothing of it behind."""
     found = Project(root, api, dev)
     yield found
     found.clear()
@@ -269,7 +269,7 @@ class ReloadCases:
         assert project.details("bystander")["last_parsed_time"] == parsed
 
     def test_a_syntax_error_shows_and_goes_with_its_mending(self, project: Project) -> None:
-        """In a DAG file and in a module, by file and line in `./dev status`; also where the mended file has no DAG."""
+        """In a DAG file and in a module, by file and line in `./dev status`; also where the fixed file has no DAG."""
         project.module.write_text("VALUE = 1")
         project.dag("user", 1, f"import common.{project.name}")
         path = project.dag("other", 1)
@@ -283,7 +283,7 @@ class ReloadCases:
         until(project.errors, {"user.py", "other.py"})
         project.module.write_text("VALUE = 2")
         until(project.tags, {"user": ["1"]})
-        path.write_text("# Mended: a file for airflow that has no dag.\n")
+        path.write_text("# Fixed: a file for airflow that has no dag.\n")
         until(project.errors, set())
 
     def test_a_module_that_a_broken_file_waits_for_mends_it(self, project: Project) -> None:

@@ -15,15 +15,15 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from common.alerts import mrkdwn
+from common.alerts.callback_context import error_text
 from common.alerts.message import Failure
-from common.alerts.noticed import error_text
-from common.alerts.samples import samples
-from standins import slack_blocks, slack_text
+from workbench.cli.alert_samples import samples
+from workbench.emulators import slack_blocks, slack_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from standins import Connections
+    from workbench.emulators import Connections
 
 #: What Slack, JSON, HTML or a cut could trip over.
 SEQUENCES = [
@@ -67,7 +67,7 @@ ID = st.builds(
 )
 FAILURES = st.builds(
     Failure,
-    kind=st.sampled_from(["task", "run", "burst", "import", "mended"]),
+    kind=st.sampled_from(["task", "run", "burst", "import", "fixed"]),
     dag=ID, run=ID, task=ID, when=SHORT, owner=TEXT, host=TEXT, error=TEXT, reason=TEXT, file=TEXT,
     map_index=st.integers(-1, 10**6), attempt=st.integers(0, 10**6), attempts=st.integers(0, 10**6),
     woken_by=st.lists(TEXT, max_size=3).map(tuple), names=st.lists(ID, min_size=1, max_size=12).map(tuple),
@@ -86,12 +86,12 @@ BLOCKS, HEADER, FIELDS, FIELD, SECTION, URL, TEXT_LIMIT = 50, 150, 10, 2000, 300
 
 
 def units(text: str) -> int:
-    """Give the length as those count who count the longest: in UTF-16."""
+    """Return the length as those count who count the longest: in UTF-16."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def mrkdwn_texts(blocks: list[dict[str, Any]]) -> Iterator[tuple[int, str]]:
-    """Give every mrkdwn text of a message with its limit."""
+    """Return every mrkdwn text of a message with its limit."""
     for block in blocks:
         parts = [(SECTION, block["text"])] if block["type"] == "section" and "text" in block else []
         parts += [(FIELD, field) for field in block.get("fields", [])]
@@ -173,7 +173,7 @@ def test_its_button_leads_to_the_very_task_run_and_try(failure: Failure) -> None
     assert buttons == ([failure.url] if len(failure.url) <= URL else [])
     parts = urlsplit(failure.url)
     assert parts.scheme in {"http", "https"}
-    if failure.kind not in {"import", "mended"}:
+    if failure.kind not in {"import", "fixed"}:
         path = parts.path.split("/")
         assert (path[1], path[3]) == ("dags", "runs")
         assert unquote(path[2]) == failure.dag
@@ -233,20 +233,20 @@ def test_what_airflow_knows_to_be_secret_is_in_no_message(
 
 @given(FAILURES)
 @settings(UNHURRIED, max_examples=40)
-def test_slack_takes_it_and_keeps_it_as_it_was_sent(pipeline_standins: Connections, failure: Failure) -> None:
-    take(pipeline_standins, failure)
+def test_slack_takes_it_and_keeps_it_as_it_was_sent(pipeline_emulators: Connections, failure: Failure) -> None:
+    take(pipeline_emulators, failure)
 
 
 @pytest.mark.parametrize("kind", samples())
-def test_slack_takes_the_sample(pipeline_standins: Connections, kind: str) -> None:
-    take(pipeline_standins, samples()[kind])
+def test_slack_takes_the_sample(pipeline_emulators: Connections, kind: str) -> None:
+    take(pipeline_emulators, samples()[kind])
 
 
-def take(standins: Connections, failure: Failure) -> None:
+def take(emulators: Connections, failure: Failure) -> None:
     """Post a failure's message as Slack's own client does."""
     from slack_sdk import WebClient  # noqa: PLC0415 half a second
 
-    client = WebClient("xoxb-offline", f"{standins.page_url}/api/", retry_handlers=[])
+    client = WebClient("xoxb-offline", f"{emulators.page_url}/api/", retry_handlers=[])
     channel = f"c{abs(hash(failure))}"
     answer = client.chat_postMessage(channel=channel, text=failure.text, blocks=failure.blocks)
     assert answer["ok"]

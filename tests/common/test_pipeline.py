@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
+from common.error_mapping import airflow_outcomes
 from common.errors import AccessRefusedError, BadDataError, SourceMissingError, StatementRefusedError
-from common.outcomes import airflow_outcomes
 from common.pipeline import day_of
 from common.settings import Settings
 

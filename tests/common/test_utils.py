@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from common.alerts import noticed, outbox
+from common.alerts import callback_context, outbox
 from common.utils import task_failure_alert
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def test_under_this_projects_scheduler_what_has_no_exception_is_left_to_it(
     told: list[Failure], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads from the database why, and tells each once."""
-    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor:common.airflow_3_0_6.executor.LeanLocalExecutor")
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor:workbench.airflow.executor.LeanLocalExecutor")
     task_failure_alert(context(exception=None))
     task_failure_alert(context(reason="timed_out", exception=None))
     assert not told
@@ -137,9 +137,9 @@ def test_what_airflow_knows_to_be_secret_is_masked_before_it_is_cut() -> None:
     from airflow.sdk.execution_time.secrets_masker import mask_secret  # noqa: PLC0415  # Airflow's home is set first
 
     mask_secret("hunter2-hunter2")
-    text = noticed.error_text(ValueError("x" * (noticed.ERROR - 20) + "hunter2-hunter2"))
+    text = callback_context.error_text(ValueError("x" * (callback_context.ERROR - 20) + "hunter2-hunter2"))
     assert "hunter2" not in text
-    assert noticed.error_text(ValueError("login with hunter2-hunter2")) == "ValueError: login with ***"
+    assert callback_context.error_text(ValueError("login with hunter2-hunter2")) == "ValueError: login with ***"
 
 
 def test_an_exception_without_a_text_or_with_a_broken_one_is_told_by_its_type() -> None:
@@ -147,5 +147,5 @@ def test_an_exception_without_a_text_or_with_a_broken_one_is_told_by_its_type() 
         def __str__(self) -> str:
             raise RuntimeError
 
-    assert noticed.error_text(KeyboardInterrupt()) == "KeyboardInterrupt"
-    assert noticed.error_text(Broken()) == "Broken: (its text cannot be shown: RuntimeError)"
+    assert callback_context.error_text(KeyboardInterrupt()) == "KeyboardInterrupt"
+    assert callback_context.error_text(Broken()) == "Broken: (its text cannot be shown: RuntimeError)"

@@ -302,9 +302,9 @@ def test_a_bad_file_is_tried_again_once_it_is_announced_anew_or_a_person_asks(lo
         loading.stage(load)
     assert loading.plan() == []
     assert loading.plan(retry_rejected=True) == [load]
-    loading.announce(DAY, "mended", minute=1)
+    loading.announce(DAY, "fixed", minute=1)
     assert loading.load() == [DAY]
-    assert loading.visible() == ["mended"]
+    assert loading.visible() == ["fixed"]
 
 
 def test_an_object_that_is_gone_is_named(loading: Loading) -> None:

@@ -43,14 +43,14 @@ def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) ->
     """A copy of the checkout with no .env, a project name and ports of its own; nothing runs yet."""
     folder = copy_checkout(tmp_path_factory.mktemp("containers") / "checkout")
     shutil.copy(HERE / "dags/probe.py", folder / "dags")
-    foreign = ("AIRFLOW", "AWS_", "COMPOSE", "POSTGRES", "STANDINS", "TELECOMS_")
+    foreign = ("AIRFLOW", "AWS_", "COMPOSE", "POSTGRES", "EMULATORS", "TELECOMS_")
     environment = {name: value for name, value in docker.environment.items() if not name.startswith(foreign)}
     environment |= {
         "COMPOSE_PROJECT_NAME": f"workbench-test-{secrets.token_hex(4)}",
         "AIRFLOW_PORT": str(free_port()),
-        "STANDINS_PORT": str(free_port()),
-        "STANDINS_S3_PORT": str(free_port()),
-        "STANDINS_SNOWFLAKE_PORT": str(free_port()),
+        "EMULATORS_PORT": str(free_port()),
+        "EMULATORS_S3_PORT": str(free_port()),
+        "EMULATORS_SNOWFLAKE_PORT": str(free_port()),
     }
     return Stack(folder, environment)
 
@@ -70,8 +70,8 @@ def stack(checkout: Stack) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def front(stack: Stack) -> Iterator[Stack]:
     """The environment that plain Compose started, taken over by `./dev up`."""
-    link = stack.checkout / ".venv-standins"
-    link.symlink_to(ROOT / ".venv-standins")
+    link = stack.checkout / ".venv-emulators"
+    link.symlink_to(ROOT / ".venv-emulators")
     result = stack.dev("up")
     assert result.returncode == 0, result.stdout + result.stderr
     yield stack

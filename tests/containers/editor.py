@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: What npm and pip install, by version and hash.
 LOCKS = Path(__file__).resolve().parent / "devcontainer"
 FILES = ("--file=compose.yaml", "--file=.devcontainer/workspace.yaml")
-FOREIGN = ("AIRFLOW", "AWS_", "CODESPACE", "COMPOSE", "GITHUB_", "POSTGRES", "STANDINS", "TELECOMS_", "WORKBENCH")
+FOREIGN = ("AIRFLOW", "AWS_", "CODESPACE", "COMPOSE", "GITHUB_", "POSTGRES", "EMULATORS", "TELECOMS_", "WORKBENCH")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Developer:
         return Workspace(Path("/workspaces/airflow-workbench"), {}, name, self.environment)
 
     def address(self, service: str) -> str:
-        """Give the address of a container, which the host reaches too."""
+        """Return the address of a container, which the host reaches too."""
         (network,) = self.stack.container(service)["NetworkSettings"]["Networks"].values()
         return str(network["IPAddress"])
 
@@ -140,7 +140,7 @@ class Workspace(Place):
 
 @contextmanager
 def developer(docker: engine.Engine, tools: Path, uid: int) -> Iterator[Developer]:
-    """Give a user of the host with a committed checkout."""
+    """Return a user of the host with a committed checkout."""
     with account(uid) as gid, tempfile.TemporaryDirectory(prefix=f"developer-{uid}-") as folder:
         home = Path(folder)
         copy_checkout(home / "airflow-workbench")
@@ -220,7 +220,7 @@ def fetch(cache: Path) -> None:
 
 
 def docker_socket(docker: engine.Engine) -> Path:
-    """Give the daemon's socket."""
+    """Return the daemon's socket."""
     address = docker.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
     return Path(docker.environment.get("DOCKER_HOST", address).removeprefix("unix://"))
 

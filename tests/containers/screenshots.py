@@ -14,8 +14,8 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from devkit.client import AirflowApi
 from tests.ui import Ui
+from workbench.cli.client import AirflowApi
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs/images"
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--checkout", type=Path, default=ROOT, help="whose environment (this one's)")
     parser.add_argument("--into", type=Path, default=IMAGES, help="folder (docs/images)")
     args = parser.parse_args()
-    command = [sys.executable, "-m", "devkit", "status", "--json"]
+    command = [sys.executable, "-m", "workbench.cli", "status", "--json"]
     status = json.loads(subprocess.run(command, cwd=args.checkout, capture_output=True, check=False).stdout)
     user, password = status["ui"]["user"], Path(status["ui"]["password_file"]).read_text(encoding="utf-8")
     url = status["ui"]["url"].rstrip("/").replace("127.0.0.1", "localhost")

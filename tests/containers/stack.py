@@ -13,20 +13,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from devkit import containers
-from devkit.client import AirflowApi
-from devkit.docker import Docker
-from devkit.settings import DOCKER, Settings
+from workbench.cli.backends.docker import containers
+from workbench.cli.backends.docker.backend import Docker
+from workbench.cli.client import AirflowApi
+from workbench.cli.settings import DOCKER, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from devkit.observe import Service
+    from workbench.cli.backends.native.observe import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = "/opt/airflow/keys"
 #: All that stay up; airflow-init ends.
-SERVICES = ("api-server", "dag-processor", "postgres", "scheduler", "standins", "triggerer")
+SERVICES = ("api-server", "dag-processor", "postgres", "scheduler", "emulators", "triggerer")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Stack:
     def start_dev(self, *words: str, **environment: str) -> subprocess.Popen[str]:
         """Begin `./dev WORDS` in the checkout, in the Python that runs the tests."""
         return subprocess.Popen(
-            [sys.executable, "-m", "devkit", *words],
+            [sys.executable, "-m", "workbench.cli", *words],
             cwd=self.checkout,
             env={**self.environment, "PYTHONPATH": str(self.checkout), **environment},
             stdin=subprocess.DEVNULL,
@@ -83,7 +83,7 @@ class Stack:
         return Docker(replace(Settings.load(self.checkout, self.environment), mode=DOCKER))
 
     def service(self, name: str) -> Service:
-        """Give what `./dev status` knows of a service, without copying keys out as it does."""
+        """Return what `./dev status` knows of a service, without copying keys out as it does."""
         return next(service for service in containers.observe(self.place.settings) if service.name == name)
 
     def compose(self, *arguments: str) -> str:
@@ -91,16 +91,16 @@ class Stack:
         return self.docker("compose", *arguments)
 
     def rendered(self) -> dict[str, Any]:
-        """Give what Compose makes of the files."""
+        """Return what Compose makes of the files."""
         return dict(json.loads(self.compose("config", "--format", "json")))
 
     def container(self, service: str) -> dict[str, Any]:
-        """Give what the daemon knows of a service's container."""
+        """Return what the daemon knows of a service's container."""
         name = self.compose("ps", "--all", "--quiet", service).strip()
         return dict(json.loads(self.docker("inspect", name))[0])
 
     def state(self, service: str) -> str:
-        """Give `healthy`, `starting`, `unhealthy`, or what else the container is."""
+        """Return `healthy`, `starting`, `unhealthy`, or what else the container is."""
         state = self.container(service)["State"]
         return str(state.get("Health", {}).get("Status", "") if state["Running"] else state["Status"])
 
@@ -114,9 +114,9 @@ class Stack:
         return f"http://127.0.0.1:{self.environment['AIRFLOW_PORT']}"
 
     @property
-    def standins_url(self) -> str:
-        """Where the stand-ins' page is published."""
-        return f"http://127.0.0.1:{self.environment['STANDINS_PORT']}"
+    def emulators_url(self) -> str:
+        """Where the emulators' page is published."""
+        return f"http://127.0.0.1:{self.environment['EMULATORS_PORT']}"
 
     @cached_property
     def api(self) -> AirflowApi:
@@ -135,11 +135,11 @@ class Stack:
         return str(self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
-        """Give a run as the API shows it."""
+        """Return a run as the API shows it."""
         return dict(self.api.get(f"/dags/{dag_id}/dagRuns/{run_id}"))
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
-        """Give a run's task instances."""
+        """Return a run's task instances."""
         return list(self.api.get(f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"])
 
     def finish(self, dag_id: str, run_id: str, seconds: float = 240) -> str:
@@ -173,7 +173,7 @@ class Stack:
             time.sleep(0.5)
 
     def report(self) -> str:
-        """Give states and last log lines, for a failure's message."""
+        """Return states and last log lines, for a failure's message."""
         return self.compose("ps", "--all") + self.compose("logs", "--tail=40", "--no-color")
 
 

@@ -32,7 +32,7 @@ def alerts(checkout: Stack, request: pytest.FixtureRequest) -> Iterator[cases.Al
         return stack.compose("exec", "-T", "scheduler", "python", "-c", head + program)
 
     address = stack.ui_url.replace("127.0.0.1", "localhost")
-    found = cases.Alerts(stack, stack.checkout, address, stack.standins_url, stack.key("admin_password"), in_scheduler)
+    found = cases.Alerts(stack, stack.checkout, address, stack.emulators_url, stack.key("admin_password"), in_scheduler)
     cases.bring_dags(found)
     yield replace(found, before=len(found.messages()))
     (stack.checkout / "dags" / cases.FILE.name).unlink()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 ONE_SHOTS = {"airflow-init"}
-#: What the stand-ins take for a credential is none anywhere else.
+#: What the emulators take for a credential is none anywhere else.
 HARMLESS = {"offline", "xoxb-offline"}
 
 
@@ -50,9 +50,9 @@ def test_nobody_starts_before_what_they_need_is_ready(services: dict[str, dict[s
             assert needed["required"], f"{name} -> {other}"
 
 
-def test_only_the_ui_and_the_standins_page_are_published_and_only_here(services: dict[str, dict[str, Any]]) -> None:
+def test_only_the_ui_and_the_emulators_page_are_published_and_only_here(services: dict[str, dict[str, Any]]) -> None:
     published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
-    assert set(published) == {"api-server", "standins"}
+    assert set(published) == {"api-server", "emulators"}
     for ports in published.values():
         assert [port["host_ip"] for port in ports] == ["127.0.0.1"]
 
@@ -93,7 +93,7 @@ def test_no_secret_stands_in_the_files(services: dict[str, dict[str, Any]]) -> N
 
 
 def with_env(checkout: Stack, folder: Path, text: str, **process: str) -> dict[str, str]:
-    """Give the scheduler's environment in a checkout whose .env has this text."""
+    """Return the scheduler's environment in a checkout whose .env has this text."""
     copy = folder / "checkout"
     copy.mkdir()
     for name in ("compose", "compose.yaml"):
@@ -104,7 +104,7 @@ def with_env(checkout: Stack, folder: Path, text: str, **process: str) -> dict[s
     return found
 
 
-def test_a_connection_of_the_users_replaces_that_one_standin(checkout: Stack, tmp_path: Path) -> None:
+def test_a_connection_of_the_users_replaces_that_one_emulator(checkout: Stack, tmp_path: Path) -> None:
     # pragma: allowlist nextline secret
     real = '{"conn_type":"slack","password":"xoxb-$real#1"}'
     environment = with_env(
@@ -112,7 +112,7 @@ def test_a_connection_of_the_users_replaces_that_one_standin(checkout: Stack, tm
     )
     assert environment["AIRFLOW_CONN_SLACK_API_DEFAULT"].replace("$$", "$") == real
     assert environment["AIRFLOW__CORE__PARALLELISM"] == "3"
-    assert "standins" in environment["AIRFLOW_CONN_AWS_DEFAULT"]
+    assert "emulators" in environment["AIRFLOW_CONN_AWS_DEFAULT"]
 
 
 def test_the_shells_value_wins_over_the_files(checkout: Stack, tmp_path: Path) -> None:
@@ -122,14 +122,14 @@ def test_the_shells_value_wins_over_the_files(checkout: Stack, tmp_path: Path) -
 
 def test_a_users_proxy_is_never_asked_for_what_compose_starts(checkout: Stack, tmp_path: Path) -> None:
     environment = with_env(checkout, tmp_path, "HTTP_PROXY=http://proxy.corp:3128\n", NO_PROXY=".corp")
-    assert environment["NO_PROXY"] == environment["no_proxy"] == ".corp,localhost,127.0.0.1,api-server,standins"
+    assert environment["NO_PROXY"] == environment["no_proxy"] == ".corp,localhost,127.0.0.1,api-server,emulators"
 
 
 def test_a_moved_port_reaches_every_address(checkout: Stack) -> None:
-    port = checkout.environment["STANDINS_PORT"]
+    port = checkout.environment["EMULATORS_PORT"]
     services = checkout.rendered()["services"]
-    assert f"standins:{port}" in services["scheduler"]["environment"]["AIRFLOW_CONN_SLACK_API_DEFAULT"]
-    assert f"--port={port}" in services["standins"]["command"]
+    assert f"emulators:{port}" in services["scheduler"]["environment"]["AIRFLOW_CONN_SLACK_API_DEFAULT"]
+    assert f"--port={port}" in services["emulators"]["command"]
     assert services["scheduler"]["environment"]["AIRFLOW__API__BASE_URL"].endswith(
         f":{checkout.environment['AIRFLOW_PORT']}/"
     )

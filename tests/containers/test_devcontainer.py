@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devkit.client import AirflowApi
 from tests.cases.debugger import AttachCases, DebuggerCases, Live
 from tests.containers import editor
 from tests.containers.forwarder import forwarder
+from workbench.cli.client import AirflowApi
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +88,7 @@ def test_git_trusts_the_checkout_on_both_sides_and_nothing_is_left_in_it(develop
     assert theirs == set()
 
 
-def test_a_dag_runs_by_itself_against_the_standins(developer: Developer) -> None:
+def test_a_dag_runs_by_itself_against_the_emulators(developer: Developer) -> None:
     assert "success" in developer.inside("./dev", "run", "ingest_agents")
 
 
@@ -134,7 +134,7 @@ def test_the_front_door_knows_where_it_is(developer: Developer) -> None:
     assert told["ok"]
     assert told["mode"] == "workspace"
     assert developer.inside("cat", told["ui"]["password_file"])
-    assert {each["conn_id"] for each in told["connections"] if each["is_standin"]} >= {
+    assert {each["conn_id"] for each in told["connections"] if each["is_emulator"]} >= {
         "aws_default",
         "slack_api_default",
     }
@@ -151,7 +151,7 @@ def test_the_images_environment_is_used_and_none_is_made(developer: Developer) -
     prefix, airflow = developer.inside(".venv/bin/python", "-c", program).split()
     assert prefix == "/workspaces/airflow-workbench/.venv"
     assert developer.inside("readlink", "--canonicalize", airflow).startswith("/home/airflow/.local/")
-    developer.inside(".venv-standins/bin/python", "-c", "import fakesnow")
+    developer.inside(".venv-emulators/bin/python", "-c", "import fakesnow")
     assert list((developer.checkout / ".venv").iterdir()) == []
 
 
@@ -185,7 +185,7 @@ def test_a_workspace_that_died_is_opened_again_with_its_ports(developer: Develop
 
 @contextmanager
 def debugged(developer: Developer) -> Iterator[Live]:
-    """Give the environment around the workspace, with a client that is logged in."""
+    """Return the environment around the workspace, with a client that is logged in."""
     address = developer.address("workspace")
     password = developer.inside("cat", "/opt/airflow/keys/admin_password").strip()
     url = developer.inside("cat", "/opt/airflow/keys/database_url").strip().replace("+psycopg2", "")
@@ -193,7 +193,7 @@ def debugged(developer: Developer) -> Iterator[Live]:
     yield Live(
         place=developer.workspace,
         api=api,
-        standins_url=f"http://{address}:8090",
+        emulators_url=f"http://{address}:8090",
         database_url=url.replace("@postgres:", f"@{developer.address('postgres')}:"),
         logs="/opt/airflow/logs",
     )
@@ -277,7 +277,7 @@ def test_a_codespaces_address_is_no_open_redirect(codespace: Developer) -> None:
 
 
 def containers(developer: Developer) -> dict[str, str]:
-    """Give each container of the environment and when it was started."""
+    """Return each container of the environment and when it was started."""
     label = f"label=com.docker.compose.project={developer.environment['COMPOSE_PROJECT_NAME']}"
     names = developer.stack.docker("ps", "--all", "--quiet", "--filter", label).split()
     shown = "{{.Name}} {{.Id}} {{.State.StartedAt}}"

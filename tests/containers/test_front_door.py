@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from devkit.client import AirflowApi
 from tests.containers.stack import SERVICES, Stack, copy_checkout, free_port
+from workbench.cli.client import AirflowApi
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,13 +27,13 @@ def elsewhere(checkout: Stack, tmp_path: Path) -> Stack:
     environment = {
         **checkout.environment,
         "COMPOSE_PROJECT_NAME": f"workbench-test-{secrets.token_hex(4)}",
-        **{name: str(free_port()) for name in ("AIRFLOW_PORT", "STANDINS_PORT")},
+        **{name: str(free_port()) for name in ("AIRFLOW_PORT", "EMULATORS_PORT")},
     }
     return replace(checkout, checkout=copy_checkout(tmp_path / "checkout"), environment=environment)
 
 
 def as_json(front: Stack, *words: str) -> dict[str, Any]:
-    """Give what a command tells scripts."""
+    """Return what a command tells scripts."""
     result = front.dev(*words, "--json")
     assert result.returncode == 0, result.stdout + result.stderr
     return dict(json.loads(result.stdout))
@@ -44,7 +44,7 @@ def test_status_tells_scripts_what_they_rely_on(front: Stack) -> None:
     assert status["ok"]
     assert status["mode"] == "docker"
     assert status["ui"]["url"] == front.ui_url
-    assert status["standins"]["url"] == front.standins_url
+    assert status["emulators"]["url"] == front.emulators_url
     services = {service["name"]: service for service in status["services"]}
     assert {name for name, service in services.items() if service["health"] == "healthy"} == set(SERVICES)
     assert services["airflow-init"]["state"] == "done"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 #: Published as source only; pure Python.
 WITHOUT_WHEEL = {"dill"}
-TARGETS = ("runtime", "standins", "workspace")
+TARGETS = ("runtime", "emulators", "workspace")
 #: Where a user's or a machine's secrets and leftovers lie in a checkout.
 HIDING_PLACES = (".env", ".git/config", ".run/keys/fernet_key", "secrets/google_service_account.json", "dags/notes.txt")
 
@@ -89,7 +89,7 @@ def test_installed_packages_are_compiled_and_nobody_checks_again(checkout: Stack
 
 
 @pytest.mark.parametrize("processor", ["aarch64", "x86_64"])
-@pytest.mark.parametrize("lock", ["airflow", "standins", "dev"])
+@pytest.mark.parametrize("lock", ["airflow", "emulators", "dev"])
 def test_every_locked_package_has_a_wheel_for_this_processor(tmp_path: Path, processor: str, lock: str) -> None:
     """Nothing is compiled in a build, on a Mac's virtual machine as little as on a PC: the index is asked."""
     text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")

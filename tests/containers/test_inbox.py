@@ -15,7 +15,7 @@ def test_a_sample_goes_from_where_tasks_run_to_the_inbox(stack: Stack, browser: 
     result = stack.dev("alert", "memory", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
     told = json.loads(result.stdout)
-    assert told["inbox"] == f"{stack.standins_url}/slack"
+    assert told["inbox"] == f"{stack.emulators_url}/slack"
     page = browser.new_page()
     page.goto(told["inbox"])
     page.wait_for_selector("#state[data-state=live]")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from devkit.containers import CGROUP, parse_usage
 from tests.containers.conftest import HERE
+from workbench.cli.backends.docker.containers import CGROUP, parse_usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def kills(stack: Stack, service: str) -> int:
 
 
 def mebibytes(stack: Stack, service: str) -> float:
-    """Give a service's memory as ./dev status does."""
+    """Return a service's memory as ./dev status does."""
     return parse_usage(stack.compose("exec", "-T", service, "sh", "-c", CGROUP)).memory / MIB
 
 

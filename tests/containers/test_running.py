@@ -57,9 +57,9 @@ def test_no_key_can_be_read_from_a_containers_description_or_log(stack: Stack) -
     assert [key for key in keys if key in shown] == []
 
 
-def test_the_standins_page_answers_on_its_published_port(stack: Stack) -> None:
-    assert httpx.get(f"{stack.standins_url}/", trust_env=False).status_code == httpx.codes.OK
-    assert isinstance(httpx.get(f"{stack.standins_url}/slack/messages", trust_env=False).json(), list)
+def test_the_emulators_page_answers_on_its_published_port(stack: Stack) -> None:
+    assert httpx.get(f"{stack.emulators_url}/", trust_env=False).status_code == httpx.codes.OK
+    assert isinstance(httpx.get(f"{stack.emulators_url}/slack/messages", trust_env=False).json(), list)
 
 
 @pytest.mark.parametrize("service", SERVICES)

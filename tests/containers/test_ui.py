@@ -59,5 +59,5 @@ def test_a_tasks_log_opens_from_its_address(ui: Ui, stack: Stack) -> None:
 
 
 def states(stack: Stack, run: str) -> dict[str, str]:
-    """Give the state of each task of a run."""
+    """Return the state of each task of a run."""
     return {task["task_id"]: task["state"] for task in stack.tasks(STEPS, run)}

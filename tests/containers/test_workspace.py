@@ -37,7 +37,7 @@ def initialize(clone: Stack, **variables: str) -> None:
 
 
 def services(clone: Stack) -> dict[str, dict[str, Any]]:
-    """Give each service as Compose renders it for the editor."""
+    """Return each service as Compose renders it for the editor."""
     found: dict[str, dict[str, Any]] = json.loads(clone.compose(*FILES, "config", "--format", "json"))["services"]
     return found
 
@@ -69,8 +69,8 @@ def test_a_codespace_forwards_the_workspaces_own_ports_where_the_servers_listen(
     """A port of another service would not be reachable: Codespaces ignores `service:port`."""
     initialize(clone)
     found = services(clone)
-    assert {found[name]["network_mode"] for name in ("api-server", "standins")} == {"service:workspace"}
-    assert set(found["workspace"]["networks"]["default"]["aliases"]) == {"api-server", "standins"}
+    assert {found[name]["network_mode"] for name in ("api-server", "emulators")} == {"service:workspace"}
+    assert set(found["workspace"]["networks"]["default"]["aliases"]) == {"api-server", "emulators"}
 
 
 def test_outside_of_a_codespace_links_lead_to_the_forwarded_port(clone: Stack) -> None:
@@ -107,7 +107,7 @@ def test_what_only_the_codespaces_agent_knows_reaches_airflow(clone: Stack) -> N
     assert environment["AIRFLOW__API__BASE_URL"] == ADDRESS
     assert environment["AIRFLOW_CONN_SLACK_API_DEFAULT"].replace("$$", "$") == slack
     assert "GITHUB_TOKEN" not in environment
-    assert "standins" in environment["AIRFLOW_CONN_AWS_DEFAULT"]
+    assert "emulators" in environment["AIRFLOW_CONN_AWS_DEFAULT"]
 
 
 def test_secrets_in_the_environment_reach_airflow_and_no_file(clone: Stack) -> None:

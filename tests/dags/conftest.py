@@ -25,7 +25,7 @@ class Ran:
     """One DAG run: the states of its tasks and the events that it emitted."""
 
     def __init__(self, run: Any) -> None:
-        from common.airflow_3_0_6 import debug_database  # noqa: PLC0415  # Airflow's home is set first
+        from workbench.airflow import debug_database  # noqa: PLC0415  # Airflow's home is set first
 
         self.state = str(run.state)
         self.run_id = run.run_id
@@ -35,9 +35,9 @@ class Ran:
 
 @pytest.fixture
 def run_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ran]:
-    """Run a DAG by `dag.test()` in a fresh database; failures go to Slack's stand-in."""
-    from common import debug  # noqa: PLC0415
-    from common.airflow_3_0_6 import debug_database  # noqa: PLC0415
+    """Run a DAG by `dag.test()` in a fresh database; failures go to Slack's emulator."""
+    from workbench.airflow import debug_database  # noqa: PLC0415
+    from workbench.debug import run as debug  # noqa: PLC0415
 
     # What the debugger sets, so that it is undone.
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/airflow.db")

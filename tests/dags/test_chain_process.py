@@ -1,4 +1,4 @@
-"""`python -m common.chain`: what `./dev chain` runs where tasks run; the pipeline from a source to the marts."""
+"""`python -m workbench.chain`: what `./dev chain` runs where tasks run; the pipeline from a source to the marts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def chain(home: Path, *words: str, **environment: str) -> tuple[int, dict[str, Any], str]:
     """Run it with the project's DAGs; give its status, its record and the logs."""
     ran = subprocess.run(
-        [sys.executable, "-m", "common.chain", *words],
+        [sys.executable, "-m", "workbench.chain", *words],
         env={**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"), **environment},
         cwd=ROOT,
         capture_output=True,

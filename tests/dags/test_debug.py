@@ -1,4 +1,4 @@
-"""`python dags/telecoms/x.py` and `python -m common.debug`: what F5 runs where Airflow's environment is set."""
+"""`python dags/telecoms/x.py` and `python -m workbench.debug.run`: what F5 runs where Airflow's environment is set."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_a_trigger_that_only_loads_here_is_warned_of(home: Path) -> None:
     """In a triggerer, the task would fail."""
     file = home / "defers.py"
     file.write_text(DEFERS)
-    ran = python(home, "-m", "common.debug", "--file", str(file))
+    ran = python(home, "-m", "workbench.debug.run", "--file", str(file))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     warned = [line for line in ran.stdout.splitlines() if "warning" in line]
     assert warned == ["warning: a triggerer cannot load Soon from a DAG file; define it in common/"]
@@ -165,7 +165,7 @@ def test_a_date_that_is_none_is_a_usage_error(home: Path) -> None:
 
 
 def test_a_file_of_several_dags_is_not_guessed_at(home: Path, several: str) -> None:
-    ran = python(home, "-m", "common.debug", "--file", several)
+    ran = python(home, "-m", "workbench.debug.run", "--file", several)
     assert ran.returncode == 1
     assert "they are counts, other" in ran.stdout
     assert "./dev run counts --file" in ran.stdout
@@ -173,7 +173,7 @@ def test_a_file_of_several_dags_is_not_guessed_at(home: Path, several: str) -> N
 
 def test_params_mean_what_the_dag_declares(home: Path, several: str) -> None:
     """A number where it wants one, a text where it wants one; what fits neither is refused before anything runs."""
-    of_counts = ("-m", "common.debug", "counts", "--file", several)
+    of_counts = ("-m", "workbench.debug.run", "counts", "--file", several)
     ran = python(home, *of_counts, "--param", "size=1", "--param", "day=2025", "--json")
     assert states(ran) == {"make": "success", "double[0]": "success", "add": "success"}
     assert "day '2025'" in ran.stderr
@@ -186,7 +186,7 @@ def test_params_mean_what_the_dag_declares(home: Path, several: str) -> None:
 
 def test_what_a_task_needs_from_tasks_that_are_left_out_is_taken_from_their_last_run(home: Path, several: str) -> None:
     """Mapped ones as well; downstream tasks are not run."""
-    of_counts = ("-m", "common.debug", "counts", "--file", several)
+    of_counts = ("-m", "workbench.debug.run", "counts", "--file", several)
     assert python(home, *of_counts, "--param", "size=3").returncode == 0
     ran = python(home, *of_counts, "--task", "add", "--json")
     assert ran.returncode == 0
@@ -199,27 +199,27 @@ def test_what_a_task_needs_from_tasks_that_are_left_out_is_taken_from_their_last
 
 def test_mapped_tasks_without_what_they_are_mapped_over_are_refused(tmp_path: Path, several: str) -> None:
     """They would be waited for without end."""
-    ran = python(tmp_path, "-m", "common.debug", "counts", "--file", several, "--task", "double")
+    ran = python(tmp_path, "-m", "workbench.debug.run", "counts", "--file", several, "--task", "double")
     assert ran.returncode == 1
     assert "make never succeeded in the debugger's database" in ran.stdout
 
 
 def test_what_the_dag_does_not_have_is_said(home: Path) -> None:
     """A task, an asset, a day after its end."""
-    load = ("-m", "common.debug", "load_warehouse")
+    load = ("-m", "workbench.debug.run", "load_warehouse")
     ran = python(home, *load, "--task", "plane")
     assert "load_warehouse has no task plane" in ran.stdout
     assert ran.returncode == 1
     ran = python(home, *load, "--event", "raw_call_log", "partition=2025-11-20")
     assert "no asset raw_call_log concerns this DAG" in ran.stdout
-    ran = python(home, "-m", "common.debug", "ingest_call_logs", "2026-12-24", TELECOMS_END_DATE="2025-11-22")
+    ran = python(home, "-m", "workbench.debug.run", "ingest_call_logs", "2026-12-24", TELECOMS_END_DATE="2025-11-22")
     assert "ingest_call_logs runs nothing on 2026-12-24" in ran.stdout
 
 
 def test_a_file_that_does_not_import_is_named_with_its_line(home: Path) -> None:
     broken = home / "broken.py"
     broken.write_text("import os\n\nos.no_such_thing\n")
-    ran = python(home, "-m", "common.debug", "--file", str(broken))
+    ran = python(home, "-m", "workbench.debug.run", "--file", str(broken))
     assert ran.returncode == 1
     assert 'broken.py", line 3' in ran.stdout
     assert "no_such_thing" in ran.stdout

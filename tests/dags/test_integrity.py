@@ -94,4 +94,4 @@ def test_assets_are_made_in_one_module() -> None:
 
 def test_imports_run_one_way() -> None:
     for path in (ROOT / "common").rglob("*.py"):
-        assert not re.search(r"^\s*(from|import) (dags|devkit|standins)\b", path.read_text(), re.MULTILINE), path
+        assert not re.search(r"^\s*(from|import) (dags|workbench|emulators)\b", path.read_text(), re.MULTILINE), path

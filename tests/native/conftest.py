@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from devkit import postgres
-from devkit.client import AirflowApi
-from devkit.observe import Service, observe
-from devkit.settings import Settings
-from devkit.supervise import Supervisor, alive
+from workbench.cli.backends.native import postgres
+from workbench.cli.backends.native.observe import Service, observe
+from workbench.cli.backends.native.supervise import Supervisor, alive
+from workbench.cli.client import AirflowApi
+from workbench.cli.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,7 +72,7 @@ class Stack:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Begin `./dev WORDS`, in the Python that runs the tests."""
-        command = [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "devkit", *words]
+        command = [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "workbench.cli", *words]
         return subprocess.Popen(
             command,
             cwd=self.root,
@@ -99,11 +99,11 @@ class Stack:
         return next(service for service in observe(self.settings) if service.name == name)
 
     def pid(self, name: str) -> int:
-        """Give the process number of a service."""
+        """Return the process number of a service."""
         return self.service(name).pid
 
     def processes(self) -> list[psutil.Process]:
-        """Give everything that runs for this environment, found in two ways that know nothing of each other."""
+        """Return everything that runs for this environment, found in two ways that know nothing of each other."""
         found = {process.pid: process for process in Supervisor(self.settings).members()}
         for process in psutil.process_iter():
             with suppress(psutil.Error):
@@ -122,8 +122,8 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         def make(name: str, *, ordinary_user: bool = False) -> Stack:
             root = tmp_path_factory.mktemp("native") / name
             copy_checkout(root)
-            ports = dict(zip(("AIRFLOW_PORT", "STANDINS_PORT", "STANDINS_S3_PORT"), free_ports(3), strict=True))
-            ports["STANDINS_SNOWFLAKE_PORT"] = free_ports(1)[0]
+            ports = dict(zip(("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT"), free_ports(3), strict=True))
+            ports["EMULATORS_SNOWFLAKE_PORT"] = free_ports(1)[0]
             lines = {"WORKBENCH_MODE": "native", **ports}
             (root / ".env").write_text("".join(f"{name}={value}\r\n" for name, value in lines.items()))
             prefix = tuple(postgres.unprivileged()) if ordinary_user else ()
@@ -161,11 +161,11 @@ def copy_checkout(root: Path) -> None:
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, root / name)
     (root / ".venv").symlink_to(sys.prefix)
-    (root / ".venv-standins").symlink_to(ROOT / ".venv-standins")
+    (root / ".venv-emulators").symlink_to(ROOT / ".venv-emulators")
 
 
 def free_ports(count: int) -> list[int]:
-    """Give ports of loopback that nobody uses, below those that the system gives to clients.
+    """Return ports of loopback that nobody uses, below those that the system gives to clients.
 
     One of theirs may be a client's in the moment between a service's end and its next start.
     """

@@ -34,7 +34,7 @@ def alerts(make_stack: Callable[..., Stack]) -> cases.Alerts:
 
     settings = stack.settings
     password = settings.password_file.read_text(encoding="utf-8")
-    found = cases.Alerts(stack, stack.root, settings.ui_url, settings.standins_url, password, in_scheduler)
+    found = cases.Alerts(stack, stack.root, settings.ui_url, settings.emulators_url, password, in_scheduler)
     cases.bring_dags(found)
     return found
 

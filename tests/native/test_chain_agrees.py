@@ -15,8 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from devkit.client import AirflowApi
     from tests.native.conftest import Stack
+    from workbench.cli.client import AirflowApi
 
 pytestmark = pytest.mark.native
 
@@ -142,7 +142,7 @@ def update(api: AirflowApi, asset: str, extra: dict[str, Any]) -> None:
 
 
 def wait_for(api: AirflowApi, over: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Give each DAG's runs once these are there and none of them is at work."""
+    """Return each DAG's runs once these are there and none of them is at work."""
     deadline = time.monotonic() + PATIENCE
     while True:
         runs: dict[str, Any] = {}

@@ -18,7 +18,7 @@ def test_every_stand_in_answers_as_the_vendor_would(stack: Stack) -> None:
     shown = {each["conn_id"]: each for each in json.loads(result.stdout)["connections"]}
     assert result.returncode == 0, shown
     assert set(shown) == {"aws_default", "google_cloud_default", "slack_api_default", "snowflake_default"}
-    assert all(each["is_standin"] and each["works"] for each in shown.values())
+    assert all(each["is_emulator"] and each["works"] for each in shown.values())
     assert shown["snowflake_default"]["answer"] == "user WORKBENCH, role DEV, database TELECOMS"
 
 

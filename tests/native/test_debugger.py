@@ -38,7 +38,7 @@ def environment(checkout: Stack) -> Live:
     return Live(
         place=Place(checkout.root, checkout.process),
         api=checkout.api,
-        standins_url=settings.standins_url,
+        emulators_url=settings.emulators_url,
         database_url=settings.database_url.replace("+psycopg2", ""),
         logs=str(settings.airflow_home / "logs"),
     )
@@ -61,13 +61,13 @@ def test_a_run_says_that_the_stand_ins_are_down_and_how_to_start_them(checkout: 
     """However it is started; a task that needs none runs all the same."""
     ingest = checkout.root / "dags/telecoms/ingest_agents.py"
     python = str(checkout.root / ".venv/bin/python")
-    for command in ([python, "-m", "devkit", "run", "ingest_agents"], [python, str(ingest)]):
+    for command in ([python, "-m", "workbench.cli", "run", "ingest_agents"], [python, str(ingest)]):
         ran = subprocess.run(
             command, cwd=checkout.root, env=checkout.process, capture_output=True, text=True, check=False
         )
         assert ran.returncode == 1
-        assert "error: the stand-ins are not running, and connections point at them" in ran.stderr
-        assert "mend: ./dev up" in ran.stderr
+        assert "error: the emulators are not running, and connections point at them" in ran.stderr
+        assert "fix: ./dev up" in ran.stderr
     alone = checkout.root / "dags/alone.py"
     alone.write_text(
         "from airflow.sdk import dag, task\n\n"

@@ -1,4 +1,4 @@
-"""What the mends of Airflow 3.0.6 promise: nothing idle is kept, news is heard, a lost worker is noticed.
+"""What the fixes of Airflow 3.0.6 promise: nothing idle is kept, news is heard, a lost worker is noticed.
 
 An environment of its own, with one DAG file and none of the pipeline's.
 """
@@ -98,7 +98,7 @@ def trigger(stack: Stack, run_id: str, dag_id: str = "lean") -> Path:
 
 
 def holding(stack: Stack, run_id: str) -> list[dict[str, Any]]:
-    """Give the tasks of a run that hold."""
+    """Return the tasks of a run that hold."""
     tries = stack.api.get(f"/dags/lean/dagRuns/{run_id}/taskInstances")["task_instances"]
     return [one for one in tries if one["task_id"] == "hold" and one["state"] == "running"]
 
@@ -111,7 +111,7 @@ def succeeded(stack: Stack, run_id: str, dag_id: str = "lean") -> bool:
 
 
 def workers(stack: Stack) -> list[psutil.Process]:
-    """Give the processes that the scheduler has forked."""
+    """Return the processes that the scheduler has forked."""
     return psutil.Process(stack.pid("scheduler")).children()
 
 
@@ -211,7 +211,7 @@ def test_a_database_that_restarts_is_listened_to_again(lean: Stack) -> None:
 
 
 def test_any_airflow_command_can_be_run_the_light_way(lean: Stack) -> None:
-    """`python -m common.airflow_3_0_6.launcher` is `airflow`."""
-    command = [str(lean.root / ".venv/bin/python"), "-m", "common.airflow_3_0_6.launcher", "version"]
+    """`python -m workbench.airflow.launcher` is `airflow`."""
+    command = [str(lean.root / ".venv/bin/python"), "-m", "workbench.airflow.launcher", "version"]
     result = subprocess.run(command, env=lean.settings.environment, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "3.0.6"

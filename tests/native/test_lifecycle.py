@@ -18,8 +18,8 @@ import httpx
 import psutil
 import pytest
 
-from devkit.observe import observe
-from devkit.supervise import Supervisor, alive
+from workbench.cli.backends.native.observe import observe
+from workbench.cli.backends.native.supervise import Supervisor, alive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,11 +64,11 @@ def kill(processes: list[psutil.Process]) -> None:
 def test_a_port_that_is_taken_is_named_with_its_holder_and_its_variable(laptop: Stack) -> None:
     import socket  # noqa: PLC0415
 
-    with socket.create_server(("127.0.0.1", laptop.ports["STANDINS_S3_PORT"])):
+    with socket.create_server(("127.0.0.1", laptop.ports["EMULATORS_S3_PORT"])):
         result = laptop.dev("up")
     assert result.returncode == 1
-    assert str(laptop.ports["STANDINS_S3_PORT"]) in result.stderr
-    assert "STANDINS_S3_PORT in .env" in result.stderr
+    assert str(laptop.ports["EMULATORS_S3_PORT"]) in result.stderr
+    assert "EMULATORS_S3_PORT in .env" in result.stderr
     assert laptop.prefix or str(os.getpid()) in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -87,7 +87,7 @@ def test_a_first_up_that_was_killed_while_it_migrated_is_made_good_by_the_next(l
     assert status["ok"]
     assert {service["name"]: service["health"] for service in status["services"]} == {
         "airflow-init": "none",
-        **dict.fromkeys(("postgres", "standins", "api-server", "scheduler", "dag-processor", "triggerer"), "healthy"),
+        **dict.fromkeys(("postgres", "emulators", "api-server", "scheduler", "dag-processor", "triggerer"), "healthy"),
     }
     assert all(service["memory_bytes"] > 0 for service in status["services"] if service["name"] != "airflow-init")
     assert all(service["limit_bytes"] > service["memory_bytes"] for service in status["services"])

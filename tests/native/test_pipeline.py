@@ -14,7 +14,7 @@ import psutil
 import pytest
 import snowflake.connector
 
-from devkit.chain_of_runs import ACTIVE, BY_TIME, DAGS
+from workbench.cli.sample.runs import ACTIVE, BY_TIME, DAGS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ class Pipeline:
         return str(self.api.post(f"/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
     def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """Give all runs of a DAG."""
+        """Return all runs of a DAG."""
         return self.api.pages(f"/dags/{dag_id}/dagRuns", "dag_runs")
 
     def pause(self, dag_id: str, paused: bool) -> None:
@@ -101,12 +101,12 @@ class Pipeline:
             return list(connection.cursor().execute(sql).fetchall())
 
     def loaded(self, day: str) -> int:
-        """Give the visible rows of one day's calls."""
+        """Return the visible rows of one day's calls."""
         where = f"_partition = '{day}'"
         return int(self.query(f"SELECT COUNT(*) FROM RAW.CALL_LOGS_CURRENT WHERE {where}")[0][0])  # noqa: S608 - a test's own day
 
     def calls_in_mart(self, day: str) -> int:
-        """Give one day's calls in the fact table."""
+        """Return one day's calls in the fact table."""
         where = f"complaint_id LIKE 'c-{day}-%'"
         return int(self.query(f"SELECT COUNT(*) FROM MARTS.FCT_COMPLAINTS WHERE {where}")[0][0])  # noqa: S608 - as above
 
@@ -196,7 +196,7 @@ def test_a_bad_file_fails_its_own_day_is_told_and_the_others_go_on(stack: Stack,
     assert pipeline.loaded(bad) == 0
 
     def told() -> list[Any]:
-        messages = httpx.get(f"{stack.settings.standins_url}/slack/messages", trust_env=False).json()
+        messages = httpx.get(f"{stack.settings.emulators_url}/slack/messages", trust_env=False).json()
         return [message for message in messages if failing in json.dumps(message)]
 
     text = json.dumps(until("the Slack message", told))

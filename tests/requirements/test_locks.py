@@ -8,7 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from devkit import lock
+from workbench.cli.commands import lock
 
 LOCKS = sorted(lock.WITHIN)
 

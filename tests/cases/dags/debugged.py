@@ -31,7 +31,7 @@ class Soon(BaseTrigger):
     """A trigger that fires at once."""
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Say how it is made anew."""
+        """Return how it is made anew."""
         return f"{type(self).__module__}.{type(self).__name__}", {}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from common.alerts import memory, terminal
+from common.alerts import terminal
 from common.alerts.message import Failure
-from common.alerts.samples import samples
+from workbench.airflow import memory
+from workbench.cli.alert_samples import samples
 
 BASES = ["http://localhost:8080", "http://localhost:8080/", "https://name-8080.app.github.dev/", "http://host/airflow/"]
 TASK = Failure(dag="d", run="manual__2025-11-20T00:00:00+00:00", task="group.t", map_index=3, attempt=2)

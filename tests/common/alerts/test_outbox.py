@@ -1,4 +1,4 @@
-"""Each failure reaches Slack once, whoever notices it, whatever Slack does: against the stand-in."""
+"""Each failure reaches Slack once, whoever notices it, whatever Slack does: against the emulator."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ class Inbox:
     channel: str
 
     def messages(self) -> list[dict[str, Any]]:
-        """Give what arrived."""
+        """Return what arrived."""
         found = httpx.get(f"{self.page_url}/slack/messages", trust_env=False).json()
         return [message for message in found if message["channel"] == self.channel]
 
     def texts(self) -> list[str]:
-        """Give what arrived, in plain text."""
+        """Return what arrived, in plain text."""
         return [str(message["text"]) for message in self.messages()]
 
     def fault(self, **fields: Any) -> None:
@@ -52,20 +52,20 @@ class Inbox:
         answer = httpx.post(f"{self.page_url}/control/faults", json={"service": "slack"} | fields, trust_env=False)
         assert answer.status_code == httpx.codes.OK, answer.text
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """End all faults."""
         httpx.delete(f"{self.page_url}/control/faults", trust_env=False)
 
 
 @pytest.fixture
-def inbox(pipeline_standins: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+def inbox(pipeline_emulators: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     """A Slack that works, and a channel of the test's own."""
     importlib.import_module("airflow.providers.slack.operators.slack")  # once, not in each process of a test
-    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", pipeline_standins.env()["AIRFLOW_CONN_SLACK_API_DEFAULT"])
-    found = Inbox(pipeline_standins.page_url, f"#t-{uuid.uuid4().hex[:12]}")
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", pipeline_emulators.env()["AIRFLOW_CONN_SLACK_API_DEFAULT"])
+    found = Inbox(pipeline_emulators.page_url, f"#t-{uuid.uuid4().hex[:12]}")
     monkeypatch.setenv("AIRFLOW_ALERT_CHANNEL", found.channel)
     yield found
-    found.mend()
+    found.fix()
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +172,7 @@ def test_what_slack_limits_for_a_moment_arrives_without_a_word(inbox: Inbox, cap
 
 
 @pytest.mark.parametrize(
-    ("error", "mend"),
+    ("error", "fix"),
     [
         ("channel_not_found", "AIRFLOW_ALERT_CHANNEL"),
         ("not_in_channel", "/invite"),
@@ -182,15 +182,15 @@ def test_what_slack_limits_for_a_moment_arrives_without_a_word(inbox: Inbox, cap
     ],
 )
 def test_a_refusal_is_one_warning_that_says_what_to_mend_and_is_told_later(
-    error: str, mend: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture
+    error: str, fix: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox.fault(kind="error", error=error)
     tell(failure())
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert mend in record.getMessage()
+    assert fix in record.getMessage()
     assert "Task failed: d.t[0]" in record.getMessage()
-    inbox.mend()
+    inbox.fix()
     settle()
     assert len(inbox.messages()) == 1
 
@@ -204,7 +204,7 @@ def test_where_slack_fails_a_task_waits_no_longer_than_agreed_and_is_told_once_i
     (record,) = caplog.records
     assert "kept" in record.getMessage()
     assert inbox.messages() == [] or kind == "slow"
-    inbox.mend()
+    inbox.fix()
     settle()
     assert len(inbox.messages()) == 1 + (kind == "slow")
 
@@ -309,7 +309,7 @@ def test_a_file_that_breaks_is_told_once_and_once_when_it_is_whole_again(inbox: 
         shared.turn(Failure(kind="import", file="x.py", error="ImportError: y", began=str(time.time())))
     settle()
     for _ in range(3):
-        shared.turn(Failure(kind="mended", file="x.py", reason="it did not import", began=str(time.time())))
+        shared.turn(Failure(kind="fixed", file="x.py", reason="it did not import", began=str(time.time())))
     settle()
     assert [text.split(":")[0] for text in inbox.texts()] == ["DAG file does not import", "DAG file imports again"]
 

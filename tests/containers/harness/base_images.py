@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 LABEL = "airflow-workbench.stands-in"
-#: Official name -> folder of its stand-in.
+#: Official name -> folder of its emulator.
 IMAGES = {"apache/airflow:slim-3.0.6-python3.11": "airflow", "postgres:13-alpine": "postgres"}
 #: What a benchmark's peer needs besides.
 PEERS = {"redis:7.2-bookworm": "redis"}

@@ -37,7 +37,7 @@ class NoMirrorError(RuntimeError):
 
 
 def mirror() -> str:
-    """Give the address of the first Debian archive in the machine's own apt sources."""
+    """Return the address of the first Debian archive in the machine's own apt sources."""
     if chosen := os.environ.get(MIRROR_VARIABLE):
         return chosen
     targets = run(

@@ -73,7 +73,7 @@ class Engine:
         }
 
     def answers(self) -> bool:
-        """Say whether daemon and client are there and new enough."""
+        """Return whether daemon and client are there and new enough."""
         try:
             engine = self.docker("version", "--format", "{{.Server.Version}}")
             compose = self.docker("compose", "version", "--short")
@@ -145,7 +145,7 @@ class Engine:
 
 
 def cache_folder() -> Path:
-    """Give the folder that keeps engine and images from one run to the next; no checkout's, for all to share."""
+    """Return the folder that keeps engine and images from one run to the next; no checkout's, for all to share."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "airflow-workbench" / "containers"
 
@@ -166,7 +166,7 @@ def obstacle() -> str | None:
 
 @contextmanager
 def running() -> Iterator[Engine]:
-    """Give an engine with the base images; a daemon that this started is ended."""
+    """Return an engine with the base images; a daemon that this started is ended."""
     engine, started = up()
     try:
         yield engine
@@ -200,7 +200,7 @@ def up() -> tuple[Engine, bool]:
 
 
 def uplink_mtu() -> int:
-    """Give the largest packet that the default route takes."""
+    """Return the largest packet that the default route takes."""
     for line in Path("/proc/net/route").read_text(encoding="ascii").splitlines()[1:]:
         interface, destination = line.split()[:2]
         if destination == "00000000":

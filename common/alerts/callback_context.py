@@ -1,0 +1,117 @@
+"""Read what a callback is given into a `Failure`: each process of Airflow gives another part of it."""
+
+from __future__ import annotations
+
+import socket
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from common.alerts.message import Failure
+
+#: A DAG's parameter of this name says where its failures are told.
+CHANNEL_PARAM = "alert_channel"
+#: Characters of an error that are kept: more than any message takes.
+ERROR = 10_000
+#: Airflow's word for why a DAG run failed -> ours.
+TASK_FAILURE = "task_failure"
+
+
+def from_context(context: Any) -> Failure:
+    """Read a task's or a DAG run's callback context; any part of it may be missing."""
+    ti, run = context.get("task_instance") or context.get("ti"), context.get("dag_run")
+    dag = context.get("dag") or getattr(getattr(ti, "task", None), "dag", None)
+    dag_id = getattr(ti, "dag_id", None) or getattr(dag, "dag_id", None) or getattr(run, "dag_id", None)
+    run_id = getattr(ti, "run_id", None) or context.get("run_id") or getattr(run, "run_id", None)
+    common = Failure(
+        dag=str(dag_id or "unknown"),
+        run=str(run_id or "unknown"),
+        when=spelt(context.get("logical_date") or getattr(run, "logical_date", None)),
+        woken_by=woken_by(run),
+        channel=_channel(context),
+        owner=str(getattr(dag, "owner", "") or ""),
+    )
+    if context.get("reason") or ti is None:  # only a DAG run's callback has a reason
+        return _of_run(common, str(context.get("reason") or ""), run, dag)
+    return _of_task(common, ti, context.get("exception"))
+
+
+def _of_task(common: Failure, ti: Any, exception: BaseException | str | None) -> Failure:
+    began = getattr(ti, "start_date", None)
+    attempt = getattr(ti, "try_number", None) or 0
+    max_tries = getattr(ti, "max_tries", None)
+    index = getattr(ti, "map_index", None)
+    fields: dict[str, Any] = {
+        "task": str(ti.task_id),
+        "map_index": -1 if index is None else index,
+        "attempt": attempt,
+        "attempts": attempt if max_tries is None else max_tries + 1,
+        "seconds": (datetime.now(UTC) - began).total_seconds() if began else None,
+        "owner": str(getattr(getattr(ti, "task", None), "owner", "") or common.owner),
+        "host": str(getattr(ti, "hostname", "") or socket.gethostname()),
+        "error": error_text(exception),
+        "reason": "" if exception else "the process stopped without a word: it was killed, or stopped answering",
+    }
+    return Failure.from_record(common.record | fields)
+
+
+def _of_run(common: Failure, reason: str, run: Any, dag: Any) -> Failure:
+    began, ended = getattr(run, "start_date", None), getattr(run, "end_date", None)
+    fields: dict[str, Any] = {
+        "kind": "run",
+        "began": moment(began),
+        "seconds": ((ended or datetime.now(UTC)) - began).total_seconds() if began else None,
+        "reason": run_reason(reason, getattr(dag, "dagrun_timeout", None)),
+    }
+    return Failure.from_record(common.record | fields)
+
+
+def run_reason(reason: str, limit: timedelta | None) -> str:
+    """Say in plain words why a DAG run failed."""
+    if reason == "timed_out":
+        return f"the run took longer than its limit{f' of {limit}' if limit else ''}"
+    if reason == "all_tasks_deadlocked":
+        return "none of its tasks can run any more, though no task failed"
+    return reason.replace("_", " ") or "the run failed, though none of its tasks did"
+
+
+def error_text(exception: BaseException | str | None) -> str:
+    """Return an exception's type and text, without what Airflow knows to be secret."""
+    from airflow.sdk.execution_time.secrets_masker import redact
+
+    if exception is None:
+        return ""
+    if isinstance(exception, str):
+        return str(redact(exception[:ERROR]))
+    kind = type(exception).__name__
+    try:
+        text = str(exception)
+    except Exception as broken:  # noqa: BLE001 an exception that cannot be shown is still a failure
+        text = f"(its text cannot be shown: {type(broken).__name__})"
+    # First masked, then cut: a secret's half would not be known as one.
+    return str(redact(f"{kind}: {text}" if text else kind))[:ERROR]
+
+
+def spelt(when: datetime | None) -> str:
+    """Write a moment for people."""
+    return "" if when is None else f"{when:%Y-%m-%d %H:%M:%S %Z}"
+
+
+def moment(when: datetime | None) -> str:
+    """Write a moment the same, however it was read."""
+    return "" if when is None else when.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def woken_by(run: Any) -> tuple[str, ...]:
+    """Name the asset events that triggered a run: asset, and the DAG that wrote it."""
+    words = []
+    for event in getattr(run, "consumed_asset_events", None) or ():
+        source = getattr(event, "source_dag_id", None)
+        words.append(f"{event.asset.name} of {source}" if source else str(event.asset.name))
+    return tuple(f"{word} (x {words.count(word)})" if words.count(word) > 1 else word for word in dict.fromkeys(words))
+
+
+def _channel(context: Any) -> str:
+    try:
+        return str(dict(context.get("params") or {}).get(CHANNEL_PARAM) or "")
+    except Exception:  # noqa: BLE001 as above: then it is told in the settings' channel
+        return ""

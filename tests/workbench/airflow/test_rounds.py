@@ -1,0 +1,122 @@
+"""Rounds of the alerts: forked when something failed, one at a time, and harmless to the scheduler."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from workbench.airflow import rounds
+from workbench.airflow.rounds import Rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], Path]:
+    """Return what a round does; give the folder in which each leaves a file."""
+    monkeypatch.setattr(rounds, "OFTEN", 0.0)
+
+    def be(deed: Callable[[], object]) -> Path:
+        def one() -> None:
+            (tmp_path / str(os.getpid())).touch()
+            deed()
+
+        monkeypatch.setattr(rounds, "_round", one)
+        return tmp_path
+
+    return be
+
+
+def count(folder: Path, looked: Rounds) -> int:
+    """Wait until no round is under way; give how many there were."""
+    deadline = time.monotonic() + 30
+    while looked.sentinels():
+        assert time.monotonic() < deadline
+        looked.step()
+        time.sleep(0.01)
+    return len(list(folder.iterdir()))
+
+
+def test_there_is_one_at_the_start_and_then_one_for_each_alarm(be: Callable[..., Path]) -> None:
+    folder, looked = be(lambda: None), Rounds()
+    looked.step()
+    assert count(folder, looked) == 1
+    looked.step()
+    assert count(folder, looked) == 1
+    looked.ring()
+    looked.step()
+    assert count(folder, looked) == 2
+
+
+def test_one_that_leaves_something_is_followed_by_another(be: Callable[..., Path]) -> None:
+    folder, looked = be(lambda: sys.exit(rounds.LATER)), Rounds()
+    looked.step()
+    assert count(folder, looked) == 1
+    deadline = time.monotonic() + 30
+    while not looked.sentinels():
+        assert time.monotonic() < deadline
+        looked.step()
+    assert count(folder, looked) == 2
+
+
+@pytest.mark.parametrize("deed", [lambda: sys.exit(1), lambda: os.kill(os.getpid(), signal.SIGKILL)])
+def test_one_that_crashes_is_followed_by_another_at_the_next_alarm(
+    deed: Callable[[], object], be: Callable[..., Path]
+) -> None:
+    folder, looked = be(deed), Rounds()
+    looked.step()
+    assert count(folder, looked) == 1
+    looked.ring()
+    looked.step()
+    assert count(folder, looked) == 2
+
+
+def test_an_alarm_during_a_round_makes_one_more(be: Callable[..., Path]) -> None:
+    folder, looked = be(lambda: time.sleep(0.2)), Rounds()
+    looked.step()
+    looked.ring()
+    looked.step()
+    deadline = time.monotonic() + 30
+    while len(list(folder.iterdir())) < 2:
+        assert time.monotonic() < deadline
+        looked.step()
+        time.sleep(0.01)
+    assert count(folder, looked) == 2
+
+
+def test_one_that_is_stuck_is_ended(be: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "STUCK", 0.2)
+    folder, looked = be(lambda: time.sleep(600)), Rounds()
+    looked.step()
+    assert count(folder, looked) <= 1
+
+
+def test_the_schedulers_end_ends_it(be: Callable[..., Path]) -> None:
+    be(lambda: time.sleep(600))
+    looked = Rounds()
+    looked.step()
+    (sentinel,) = looked.sentinels()
+    assert sentinel
+    looked.end()
+    looked.step()
+    assert looked.sentinels() == []
+
+
+def test_where_none_can_be_forked_the_scheduler_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looked = Rounds()
+
+    def fail() -> None:
+        raise OSError("out of processes")
+
+    monkeypatch.setattr(looked, "_begin", fail)
+    looked.step()
+    assert "No round of the alerts" in caplog.text

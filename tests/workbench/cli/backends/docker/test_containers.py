@@ -1,0 +1,86 @@
+"""What Docker tells of a container, in the words that `./dev status` has for a process."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from workbench.cli.backends.docker.containers import Usage, parse_usage, service
+from workbench.cli.services import INIT
+
+MIB = 1 << 20
+VERSION_2 = f"""\
+{90 * MIB}
+anon 1
+file 2
+inactive_file {30 * MIB}
+active_file 4
+oom 7
+low 0
+oom 7
+oom_kill 2
+oom_group_kill 0
+"""
+VERSION_1 = f"""\
+{90 * MIB}
+cache 1
+inactive_file {30 * MIB}
+total_inactive_file {30 * MIB}
+oom_kill_disable 0
+under_oom 0
+oom_kill 2
+"""
+
+
+@pytest.mark.parametrize("text", [VERSION_2, VERSION_1], ids=["cgroup 2", "cgroup 1"])
+def test_memory_is_without_the_cache_and_kills_are_the_kernels(text: str) -> None:
+    assert parse_usage(text) == Usage(60 * MIB, 2)
+
+
+@pytest.mark.parametrize("text", ["", "Error response from daemon: container is not running\n"])
+def test_a_container_that_ends_meanwhile_uses_nothing(text: str) -> None:
+    assert parse_usage(text) == Usage(0, 0)
+
+
+def container(status: str, **state: Any) -> dict[str, Any]:
+    """What `docker inspect` gives."""
+    known = {"Running": status in {"running", "restarting"}, "Restarting": status == "restarting", "Pid": 7}
+    return {
+        "State": {"Status": status, "ExitCode": 0, "OOMKilled": False, **known, **state},
+        "RestartCount": 3,
+        "HostConfig": {"Memory": 512 * MIB},
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "state", "health", "ready"),
+    [
+        (None, "stopped", "none", False),
+        (container("created"), "stopped", "none", False),
+        (container("running", Health={"Status": "starting"}), "running", "starting", False),
+        (container("running", Health={"Status": "healthy"}), "running", "healthy", True),
+        (container("running", Health={"Status": "unhealthy"}), "running", "unhealthy", False),
+        (container("restarting", Health={"Status": "healthy"}), "restarting", "unhealthy", False),
+        (container("exited", ExitCode=137), "stopped", "none", False),
+        (container("dead"), "failed", "none", False),
+    ],
+)
+def test_each_state_has_its_word(found: dict[str, Any] | None, state: str, health: str, ready: bool) -> None:
+    seen = service("scheduler", found, Usage(0, 0), 1)
+    assert (seen.state, seen.health, seen.ready) == (state, health, ready)
+
+
+def test_the_one_shot_is_done_or_failed() -> None:
+    assert service(INIT, container("exited"), Usage(0, 0), 1).state == "done"
+    assert service(INIT, container("exited", ExitCode=1), Usage(0, 0), 1).state == "failed"
+
+
+def test_kills_of_tasks_are_counted_and_that_of_the_service_itself_is_not_lost() -> None:
+    assert service("scheduler", container("running"), Usage(1, 2), 1).kills == 2
+    assert service("scheduler", container("exited", OOMKilled=True), Usage(0, 0), 1).kills == 1
+
+
+def test_limit_and_restarts_are_the_containers_own() -> None:
+    seen = service("scheduler", container("running"), Usage(5, 0), 1)
+    assert (seen.limit_bytes, seen.restarts, seen.memory_bytes) == (512 * MIB, 3, 5)

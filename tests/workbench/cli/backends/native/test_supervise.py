@@ -1,0 +1,183 @@
+"""What supervisor is told, and whose processes are ours."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from configparser import RawConfigParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from workbench.cli import lock_file, services
+from workbench.cli.backends.native import observe, supervise
+from workbench.cli.backends.native.supervise import Supervisor
+from workbench.cli.settings import Settings
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def test_supervisor_runs_every_service_and_rotates_its_log(load: Callable[..., Settings]) -> None:
+    parser = RawConfigParser()
+    parser.read_string(Supervisor(load()).configuration())
+    for name in services.SERVICES:
+        program = parser[f"program:{name}"]
+        assert program["command"].endswith(f"-m workbench.cli.backends.native.component {name}")
+        assert int(program["stdout_logfile_maxbytes"]) > 0
+        assert program["autorestart"] == ("false" if name == services.INIT else "true")
+
+
+def test_its_configuration_survives_blanks_and_percent_signs_in_the_path(checkout: Path) -> None:
+    odd = checkout / "100% odd; place"
+    (checkout / "compose").rename(odd.parent / "kept")
+    odd.mkdir()
+    (odd.parent / "kept").rename(odd / "compose")
+    parser = RawConfigParser(inline_comment_prefixes=(";", "#"))
+    parser.read_string(Supervisor(Settings.load(odd, {})).configuration())
+    assert "100%% odd" in parser["program:postgres"]["directory"]
+
+
+def test_another_setting_is_another_configuration_and_another_terminal_is_not(load: Callable[..., Settings]) -> None:
+    plain = Supervisor(load()).configuration()
+    assert Supervisor(load(COLUMNS="80", SSH_TTY="/dev/pts/1")).configuration() == plain
+    assert Supervisor(load("AIRFLOW__CORE__PARALLELISM=3\n")).configuration() != plain
+    assert Supervisor(load(AIRFLOW__CORE__PARALLELISM="3")).configuration() != plain
+
+
+def test_a_new_lock_is_another_configuration(load: Callable[..., Settings], checkout: Path) -> None:
+    plain = Supervisor(load()).configuration()
+    (checkout / "requirements").mkdir()
+    (checkout / "requirements/airflow.txt").write_text("apache-airflow==3.0.7\n")
+    assert Supervisor(load()).configuration() != plain
+
+
+def test_the_configuration_holds_no_secret(load: Callable[..., Settings]) -> None:
+    settings = load("""AIRFLOW_CONN_AWS_DEFAULT='{"conn_type": "aws", "password": "sesame-open"}'\n""")
+    assert "sesame-open" not in Supervisor(settings).configuration()
+
+
+@pytest.fixture
+def orphan() -> Iterator[psutil.Process]:
+    """A process whose session leader is gone."""
+    leader = "import subprocess, sys; p = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL); print(p.pid)"
+    result = subprocess.run(
+        [sys.executable, "-c", leader], stdout=subprocess.PIPE, text=True, check=True, start_new_session=True
+    )
+    process = psutil.Process(int(result.stdout))
+    yield process
+    if process.is_running():
+        process.kill()
+
+
+def test_an_orphan_is_found_by_its_session_and_ended(load: Callable[..., Settings], orphan: psutil.Process) -> None:
+    supervisor = Supervisor(load())
+    supervisor.settings.run.mkdir()
+    session = os.getsid(orphan.pid)
+    supervisor.record.write_text(json.dumps({"pid": session, "started": orphan.create_time() - 1}))
+    assert orphan in supervisor.members()
+    supervisor.end_leftovers()
+    assert not supervise.alive(orphan)
+    assert not supervisor.record.exists()
+
+
+@pytest.fixture
+def stranger() -> Iterator[psutil.Process]:
+    """A process that leads a session of its own."""
+    with psutil.Popen(["sleep", "60"], start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+def test_a_stranger_with_a_number_of_ours_is_left_alone(
+    load: Callable[..., Settings], stranger: psutil.Process
+) -> None:
+    """After a reboot the recorded number may be anybody's."""
+    supervisor = Supervisor(load())
+    supervisor.settings.run.mkdir()
+    started = stranger.create_time()
+    supervisor.record.write_text(json.dumps({"pid": stranger.pid, "started": started}))
+    assert supervisor.members() == [stranger]
+    supervisor.record.write_text(json.dumps({"pid": stranger.pid, "started": started - 99}))
+    assert supervisor.members() == []
+    supervisor.record.write_text("half a rec")
+    assert supervisor.members() == []
+
+
+def test_a_folder_for_sockets_that_somebody_else_made_first_is_refused(
+    load: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "theirs"
+    elsewhere.mkdir()
+    (tmp_path / "link").symlink_to(elsewhere)
+    settings = load()
+    monkeypatch.setitem(settings.__dict__, "sockets", tmp_path / "link")
+    with pytest.raises(UserError, match="somebody else"):
+        supervise.make_socket_folder(settings)
+
+
+def test_restarts_and_kills_are_counted_from_supervisors_log(tmp_path: Path) -> None:
+    log = tmp_path / "supervisor.log"
+    log.write_text(
+        "2026-01-01 00:00:00,000 INFO spawned: 'scheduler' with pid 1\n"
+        "2026-01-01 00:00:01,000 WARN exited: scheduler (terminated by SIGKILL; not expected)\n"
+        "2026-01-01 00:00:02,000 INFO spawned: 'scheduler' with pid 2\n"
+        "2026-01-01 00:00:03,000 WARN exited: dag-processor (exit status 1; not expected)\n"
+    )
+    spawned, killed = observe._history(log)
+    assert spawned == {"scheduler": 2}
+    assert killed == {"scheduler": 1}
+
+
+def test_the_limits_are_for_every_service_and_sum_to_six_gib(load: Callable[..., Settings]) -> None:
+    limits = services.memory_limits(load())
+    assert set(limits) == set(services.SERVICES)
+    assert sum(limits.values()) <= 6 << 30
+
+
+def test_a_users_own_limit_replaces_that_one(load: Callable[..., Settings]) -> None:
+    settings = load(SCHEDULER_MEMORY="4g", POSTGRES_MEMORY="1073741824", EMULATORS_MEMORY="2GB")
+    limits = services.memory_limits(settings)
+    assert (limits["scheduler"], limits["postgres"], limits["emulators"]) == (4 << 30, 1 << 30, 2 << 30)
+    assert limits["triggerer"] == services.memory_limits(load())["triggerer"]
+
+
+def test_the_lock_names_its_holder_and_goes_with_it(load: Callable[..., Settings]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    settings, console = load(), Console(record=True)
+    program = (
+        "import sys, pathlib; from rich.console import Console; from workbench import lock_file; "
+        "from workbench.cli.settings import Settings\n"
+        "with lock_file.exclusive(Settings.load(pathlib.Path(sys.argv[1]), {}), Console()):\n"
+        "    print('held', flush=True); sys.stdin.readline()\n"
+    )
+    root = Path(__file__).parents[5]
+    command = [sys.executable, "-c", program, str(settings.root)]
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        psutil.Process(holder.pid).suspend()  # it cannot let go before it has been named
+        waiting = subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        assert waiting.stdout is not None
+        assert str(holder.pid) in waiting.stdout.readline()
+        holder.kill()
+        assert waiting.communicate()[0] == "held\n"
+    with lock_file.exclusive(settings, console):
+        pass
+    assert console.export_text() == ""
+
+
+def test_an_empty_log_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = tmp_path / "emulators.log"
+    log.touch()
+    assert supervise.tail(log) == "its log is empty"
+    monkeypatch.setattr(supervise, "NEARLY_FULL", 1 << 62)  # more than any disk has left
+    assert supervise.tail(log) == f"its log is empty: the disk that holds {tmp_path} is full"
+    log.write_text("error: it says why")
+    assert supervise.tail(log) == "error: it says why"

@@ -1,0 +1,162 @@
+"""The start page, and who may see it."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import httpx
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from snowflake import connector
+
+if TYPE_CHECKING:
+    from slack_sdk import WebClient
+
+    from workbench.emulators import Connections
+
+SCRIPT = "<script>alert(1)</script>"
+ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
+
+
+def test_it_shows_objects_sheets_and_messages(page: httpx.Client, slack: WebClient) -> None:
+    slack.chat_postMessage(
+        channel="#shown",
+        text="fallback",
+        blocks=[
+            {"type": "header", "text": {"type": "plain_text", "text": "Task failed: shown"}},
+            {
+                "type": "section",
+                "text": {"type": "mrkdwn", "text": "*bold* `code` <http://log.example/?a=1&amp;b=2|log>"},
+            },
+        ],
+    )
+    html = page.get("/").text
+    assert "call logs/call_logs_day_2025-11-21.csv" in html
+    assert "telecoms-agents" in html
+    assert "experience" in html
+    assert "Task failed: shown" in html
+    assert "<b>bold</b> <code>code</code>" in html
+    assert '<a href="http://log.example/?a=1&amp;b=2" target="_blank" rel="noreferrer noopener">log</a>' in html
+    assert 'href="/slack"' in html
+
+
+# The connector changes contexts of pyOpenSSL that are in use.
+@pytest.mark.filterwarnings("ignore:Attempting to mutate a Context:DeprecationWarning")
+def test_it_shows_tables_with_their_first_rows(
+    page: httpx.Client, emulators: Connections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(emulators.ca_bundle))
+    settings = json.loads(emulators.env()["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
+    with connector.connect(
+        user=settings["login"],
+        password=settings["password"],
+        account=settings["extra"]["account"],
+        host=emulators.snowflake_host,
+        port=emulators.snowflake_port,
+        database="TELECOMS",
+        disable_ocsp_checks=True,
+    ) as connection:
+        cursor = connection.cursor()
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS SHOWN")
+        cursor.execute("CREATE TABLE SHOWN.WEATHER (CITY VARCHAR, DEGREES NUMBER(4, 1))")
+        cursor.execute("INSERT INTO SHOWN.WEATHER VALUES (%s, 31.5), (%s, NULL)", (SCRIPT, "Kano"))
+    html = page.get("/").text
+    shown = html[html.index("WEATHER") :].partition("</details>")[0]
+    assert "2 rows" in shown
+    assert "<th>CITY</th><th>DEGREES</th>" in shown
+    assert f"<td>{ESCAPED}</td><td>31.5</td>" in shown
+    assert '<td>Kano</td><td class="null">NULL</td>' in shown
+
+
+def test_whatever_comes_from_outside_is_escaped(
+    page: httpx.Client, s3: Any, bucket: str, slack: WebClient, emulators: Connections
+) -> None:
+    s3.put_object(Bucket=bucket, Key=f"raw/{SCRIPT}", Body=b"")
+    slack.chat_postMessage(channel="#escaped", text=f"{SCRIPT} *{SCRIPT}* ```{SCRIPT}``` <javascript:alert(1)|x>")
+    button = {"type": "button", "text": {"type": "plain_text", "text": SCRIPT}, "url": "javascript:alert(1)"}
+    slack.chat_postMessage(channel="#escaped", text="x", blocks=[{"type": "actions", "elements": [button]}])
+    folder = emulators.data / "sheets" / "escaped"
+    folder.mkdir()
+    (folder / f"{SCRIPT.replace('/', '')}.csv").write_text(f"{SCRIPT},x\n")
+    answer = page.get("/")
+    assert SCRIPT not in answer.text
+    assert answer.text.count(ESCAPED) >= 6
+    assert 'href="javascript:' not in answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "unsafe" not in answer.headers["Content-Security-Policy"]
+
+
+def test_the_page_loads_nothing_but_its_own_files(page: httpx.Client) -> None:
+    html = page.get("/").text
+    assert [part.split('"')[0] for part in html.split(' src="')[1:]] == ["/page.js"]
+    for name, kind in (("page.js", "text/javascript"), ("page.css", "text/css"), ("slack.css", "text/css")):
+        assert f'"/{name}"' in html
+        assert page.get(f"/{name}").headers["Content-Type"].startswith(kind)
+
+
+@pytest.mark.parametrize(
+    ("key", "opens"),
+    [
+        ("raw/ü a+b%20.csv", ("text/plain; charset=utf-8", "inline")),
+        ("page.html", ("text/html", "attachment")),
+        ("raw/part.parquet", ("application/octet-stream", "attachment")),
+    ],
+)
+def test_an_object_opens_as_text_or_is_saved_and_never_runs(
+    page: httpx.Client, s3: Any, bucket: str, key: str, opens: tuple[str, str]
+) -> None:
+    s3.put_object(Bucket=bucket, Key=key, Body=b"content")
+    link = f"/objects/{bucket}/{quote(key)}"
+    assert f'href="{link}"' in page.get("/").text
+    answer = page.get(link)
+    assert answer.content == b"content"
+    assert answer.headers["Content-Type"].startswith(opens[0])
+    assert answer.headers["Content-Disposition"].startswith(opens[1])
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox")
+
+
+def test_a_parquet_file_shows_its_rows(page: httpx.Client, s3: Any, bucket: str) -> None:
+    file = io.BytesIO()
+    parquet.write_table(pa.table({"id": ["1", SCRIPT], "n": [None, 2]}), file)
+    s3.put_object(Bucket=bucket, Key="shown.parquet", Body=file.getvalue())
+    answer = page.get(f"/objects/{bucket}/shown.parquet")
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert f'<td>1</td><td class="null">NULL</td></tr>\n    <tr><td>{ESCAPED}</td><td>2</td>' in answer.text
+    assert page.get(f"/objects/{bucket}/shown.parquet?download").content == file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "path", ["/objects/nowhere/k", "/objects/telecoms-source/missing", "/objects/telecoms-source/.."]
+)
+def test_an_object_that_is_not_there_is_404(page: httpx.Client, path: str) -> None:
+    assert page.get(path).status_code == httpx.codes.NOT_FOUND
+
+
+@pytest.mark.parametrize("host", ["attacker.example", "attacker.example:8090", "", "127.0.0.1.attacker.example"])
+@pytest.mark.parametrize("path", ["/", "/slack/messages", "/control/faults", "/api/auth.test"])
+def test_another_host_name_is_refused(emulators: Connections, path: str, host: str) -> None:
+    """A web page that had its own name point to loopback reads nothing."""
+    answer = httpx.get(f"{emulators.page_url}{path}", headers={"Host": host}, trust_env=False)
+    assert answer.status_code in {httpx.codes.MISDIRECTED_REQUEST, httpx.codes.BAD_REQUEST}
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
+def test_a_foreign_web_page_cannot_ask_for_faults(page: httpx.Client, kind: str) -> None:
+    """Those are the kinds that a browser sends to another site without asking it first."""
+    answer = page.post("/control/faults", content='{"service":"slack","kind":"limit"}', headers={"Content-Type": kind})
+    assert answer.status_code == httpx.codes.UNSUPPORTED_MEDIA_TYPE
+    assert page.get("/control/faults").json() == []
+
+
+@pytest.mark.parametrize(
+    "body", ['{"service": "x", "kind": "limit"}', '{"service": "s3", "kind": "x"}', '{"x": 1}', "["]
+)
+def test_a_fault_that_is_none_is_refused(page: httpx.Client, body: str) -> None:
+    answer = page.post("/control/faults", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == httpx.codes.BAD_REQUEST
+    assert page.get("/control/faults").json() == []

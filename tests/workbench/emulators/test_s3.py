@@ -1,0 +1,137 @@
+"""S3, driven by boto3."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import itertools
+import os
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PART = 8 << 20
+
+
+def test_a_large_upload_in_parts_comes_back_whole_and_in_ranges(s3: Any, bucket: str) -> None:
+    content = os.urandom(2 * PART + 12345)
+    s3.upload_fileobj(io.BytesIO(content), bucket, "large")
+    digests = [
+        hashlib.md5(content[at : at + PART], usedforsecurity=False).digest() for at in range(0, len(content), PART)
+    ]
+    etag = f'"{hashlib.md5(b"".join(digests), usedforsecurity=False).hexdigest()}-3"'
+    whole = s3.get_object(Bucket=bucket, Key="large")
+    assert (whole["ETag"], whole["ContentLength"], whole["Body"].read()) == (etag, len(content), content)
+    middle = s3.get_object(Bucket=bucket, Key="large", Range=f"bytes={PART - 5}-{PART + 4}")
+    assert (middle["ContentRange"], middle["Body"].read()) == (
+        f"bytes {PART - 5}-{PART + 4}/{len(content)}",
+        content[PART - 5 : PART + 5],
+    )
+    tail = s3.get_object(Bucket=bucket, Key="large", Range="bytes=-7")
+    assert tail["Body"].read() == content[-7:]
+
+
+@pytest.mark.parametrize("key", ["a b+c%20d", "ünï/cödé.csv", "a//b", "ends/", "x" * 900, "<script>&'\"", ".."])
+def test_a_key_is_kept_as_it_is(s3: Any, bucket: str, key: str) -> None:
+    s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+
+
+def test_listing_is_by_prefix_in_pages_and_in_order(s3: Any, bucket: str) -> None:
+    for number in range(25):
+        s3.put_object(Bucket=bucket, Key=f"raw/{number:03d}", Body=b"")
+    s3.put_object(Bucket=bucket, Key="other", Body=b"")
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix="raw/", PaginationConfig={"PageSize": 10}
+    )
+    listed = [[item["Key"] for item in page["Contents"]] for page in pages]
+    assert [len(keys) for keys in listed] == [10, 10, 5]
+    assert list(itertools.chain(*listed)) == [f"raw/{number:03d}" for number in range(25)]
+
+
+def test_a_conditional_put_does_not_replace(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="once", Body=b"first", IfNoneMatch="*")
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="once", Body=b"second", IfNoneMatch="*")
+    assert refusal.value.response["Error"]["Code"] == "PreconditionFailed"
+    assert s3.get_object(Bucket=bucket, Key="once")["Body"].read() == b"first"
+
+
+def test_versions_are_kept_and_a_delete_is_a_marker(s3: Any, bucket: str) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket=bucket, Key="k", Body=b"1")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="k", Body=b"2")
+    s3.delete_object(Bucket=bucket, Key="k")
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket=bucket, Key="k")
+    assert s3.get_object(Bucket=bucket, Key="k", VersionId=first)["Body"].read() == b"1"
+
+
+def test_copy_tags_and_deleting_many(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="from", Body=b"content", Tagging="kind=raw", Metadata={"rows": "1"})
+    s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "from"}, {"Key": "never"}]})
+    kept = s3.get_object(Bucket=bucket, Key="to")
+    assert (kept["Body"].read(), kept["Metadata"]) == (b"content", {"rows": "1"})
+    assert s3.get_object_tagging(Bucket=bucket, Key="to")["TagSet"] == [{"Key": "kind", "Value": "raw"}]
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["to"]
+
+
+def test_a_presigned_url_needs_no_other_credentials(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="shared", Body=b"content")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "shared"})
+    assert httpx.get(url, trust_env=False).content == b"content"
+
+
+def test_what_is_missing_gets_s3s_own_error(s3: Any, bucket: str) -> None:
+    with pytest.raises(s3.exceptions.NoSuchKey):
+        s3.get_object(Bucket=bucket, Key="missing")
+    with pytest.raises(s3.exceptions.NoSuchBucket):
+        s3.put_object(Bucket="nowhere", Key="k", Body=b"")
+    with pytest.raises(ClientError) as refusal:
+        s3.head_object(Bucket=bucket, Key="missing")
+    assert refusal.value.response["Error"]["Code"] == "404"
+
+
+def test_an_unsupported_request_is_refused_by_its_name(s3: Any, bucket: str) -> None:
+    with pytest.raises(ClientError) as refusal:
+        s3.put_bucket_metrics_configuration(Bucket=bucket, Id="m", MetricsConfiguration={"Id": "m"})
+    assert refusal.value.response["Error"]["Code"] == "NotImplemented"
+    assert "etrics" in refusal.value.response["Error"]["Message"]
+
+
+def test_sts_says_who_it_is_and_other_services_are_refused(emulators: Any) -> None:
+    """Airflow's connection test asks STS at the same endpoint."""
+    keys = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "region_name": "us-east-1"}
+    with contextlib.closing(boto3.client("sts", endpoint_url=emulators.s3_url, **keys)) as sts:
+        assert sts.get_caller_identity()["Account"] == "123456789012"
+    with (
+        contextlib.closing(boto3.client("sqs", endpoint_url=emulators.s3_url, **keys)) as sqs,
+        pytest.raises(ClientError),
+    ):
+        sqs.list_queues()
+
+
+@pytest.mark.parametrize(("kind", "code"), [("limit", "SlowDown"), ("error", "InternalError")])
+def test_a_fault_answers_in_s3s_words(s3: Any, bucket: str, fault: Callable[..., None], kind: str, code: str) -> None:
+    fault(service="s3", kind=kind, match=bucket, times=1)
+    with pytest.raises(ClientError) as refusal:
+        s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 100_000)
+    assert refusal.value.response["Error"]["Code"] == code
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
+
+
+def test_another_host_name_is_refused(emulators: Any) -> None:
+    """A web page that had its own name point to loopback reads nothing."""
+    answer = httpx.get(emulators.s3_url, headers={"Host": "attacker.example:80"}, trust_env=False)
+    assert answer.status_code == httpx.codes.FORBIDDEN

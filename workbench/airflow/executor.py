@@ -1,0 +1,356 @@
+"""A LocalExecutor for laptops. Leans on the innards of Airflow 3.0.6.
+
+Stock's LocalExecutor (`airflow.executors.local_executor`, 3.0.6) costs a laptop three things, fixed here:
+
+* Memory. A worker stays for ever once it was needed, and Python's garbage collector writes to every page that it
+  shares with the scheduler: 40 to 95 MiB each. Here a worker lives as long as its task, and what the scheduler has
+  loaded before the fork stays shared.
+* Waiting. The scheduler sleeps a second between two looks at its database. Here it sleeps until PostgreSQL says that
+  something has happened, or until a worker ends, and at most that second.
+* Bookkeeping. Stock counts no task as running, so a full machine hands over tasks whose token then expires in the
+  queue; a worker that is killed keeps its slot, and its task stays "running" for five minutes; a deferred task whose
+  trigger is quick is failed, because the end of its first worker looks like a death. Here a task is handed over when it
+  can start, and a worker's death is told to the scheduler at once, its orderly end not at all.
+
+What it leans on: `supervise()` as the stock executor calls it, the scheduler calling `heartbeat()` once a loop and
+sleeping `[scheduler] scheduler_idle_sleep_time` after it (which must be 0, see `compose/airflow.env`), and the tables
+`task_instance`, `dag_run`, `dag` and `asset_dag_run_queue`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import multiprocessing
+import os
+import signal
+import time
+from contextlib import suppress
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import psutil
+from airflow.executors.base_executor import BaseExecutor
+from setproctitle import setproctitle
+
+from workbench.airflow.reads import forget_own_modules
+from workbench.airflow.rounds import Rounds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.executors import workloads
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancekey import TaskInstanceKey
+    from airflow.sdk.api.client import Client
+
+#: The longest sleep of an idle scheduler in seconds; its timers (cron, timeouts) are that exact. Stock: 1.
+LONGEST_SLEEP = 1.0
+#: When the scheduler ends, tasks may go on for so long, then get SIGTERM (the operator's on_kill) and so long again.
+PATIENCE, GRACE = 4.0, 3.0
+#: What every task loads and the scheduler has not: shared, and loaded once, when it is there before the fork.
+SHARED_MODULES = (
+    "airflow.dag_processing.bundles.local",
+    "airflow.models.dagbag",
+    "airflow.providers.standard.decorators.python",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.decorators",
+    "airflow.sdk.execution_time.supervisor",
+    "airflow.sdk.execution_time.task_runner",
+    "airflow.sdk.log",
+    "httpcore",
+    "jinja2.ext",
+)
+
+#: Names modules that many tasks import, comma-separated: loaded once, in the scheduler's first idle moments. None of
+#: the project's own: what is loaded here is not loaded anew after an edit.
+PRELOAD = "WORKBENCH_PRELOAD"
+
+log = logging.getLogger(__name__)
+
+
+class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not typed for others
+    """Run each task in a process of its own, forked from the scheduler when a slot is free."""
+
+    is_local = True
+    serve_logs = True
+
+    def start(self) -> None:
+        """Load what tasks share, and listen to the database."""
+        self._workers: dict[TaskInstanceKey, multiprocessing.Process] = {}
+        self._changes = 0
+        for module in SHARED_MODULES:
+            importlib.import_module(module)
+        _client()
+        self._to_load = [name.strip() for name in os.environ.get(PRELOAD, "").split(",") if name.strip()]
+        self._bell = Bell()
+        self._rounds = Rounds()
+
+    def queue_workload(self, workload: workloads.ExecuteTask, session: Any) -> None:
+        """Take a task that the scheduler has set to queued."""
+        del session
+        self.queued_tasks[workload.ti.key] = workload
+
+    def _process_workloads(self, queued: Sequence[workloads.ExecuteTask]) -> None:
+        # Called by heartbeat() with as many as there are free slots.
+        for workload in queued:
+            key = workload.ti.key
+            del self.queued_tasks[key]
+            self.running.add(key)
+            worker = multiprocessing.Process(target=_run_one, args=(workload,), name=f"worker-{workload.ti.id}")
+            worker.start()
+            self._workers[key] = worker
+            self._changes += 1
+
+    def heartbeat(self) -> None:
+        """Start what is queued, note what has ended, then sleep in the scheduler's stead until there is news."""
+        changes = self._changes
+        if self._bell.alarmed():
+            self._rounds.ring()
+        self._rounds.step()
+        super().heartbeat()
+        if self._changes == changes:
+            if self._to_load and not self._workers:
+                load(self._to_load.pop(0))
+                return
+            sentinels = [worker.sentinel for worker in self._workers.values()]
+            self._bell.sleep([*sentinels, *self._rounds.sentinels()])
+            self.sync()
+
+    def sync(self) -> None:
+        """Free the slots of workers that have ended, and tell the scheduler of those that could not report.
+
+        One that ended well has reported its task's state itself. Of a success the scheduler would make a failure where
+        the task was deferred and goes on by now.
+        """
+        for key, worker in list(self._workers.items()):
+            if worker.is_alive():
+                continue
+            del self._workers[key]
+            self._changes += 1
+            if worker.exitcode == 0:
+                self.running.discard(key)
+            else:
+                self.fail(key, f"the worker process ended with {worker.exitcode}")
+            worker.close()
+
+    def revoke_task(self, *, ti: TaskInstance) -> None:
+        """Forget a task that was too long in the queue."""
+        self.queued_tasks.pop(ti.key, None)
+        self.running.discard(ti.key)
+        if worker := self._workers.pop(ti.key, None):
+            worker.terminate()
+
+    def end(self) -> None:
+        """Let tasks end, for a moment; the next scheduler starts the others again, as it does after a crash."""
+        workers = list(self._workers.values())
+        _join(workers, PATIENCE)
+        for worker in workers:
+            worker.terminate()
+        _join(workers, GRACE + 1)
+        for worker in workers:
+            worker.kill()
+        self.sync()
+        self._rounds.end()
+        self._bell.close()
+
+    def terminate(self) -> None:
+        """End at once."""
+        self.end()
+
+
+def _join(workers: list[multiprocessing.Process], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    for worker in workers:
+        worker.join(max(0.0, deadline - time.monotonic()))
+
+
+def _run_one(workload: workloads.ExecuteTask) -> None:
+    """Supervise one task; the exit status says whether its state could be reported."""
+    from airflow.sdk.api.client import BearerAuth
+    from airflow.sdk.execution_time.supervisor import supervise
+
+    forget_own_modules()  # what the scheduler has loaded of `common` may have been edited since
+    from workbench.airflow.memory import out_of_memory_kills, why_it_ended
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end_with_task)
+    setproctitle(f"airflow worker -- LocalExecutor: {workload.ti.id}")
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 Linux only, nothing to look up
+        score.write("500")  # where memory runs out, the kernel ends a task and never the scheduler
+    client = _client()
+    client.auth = BearerAuth(workload.token)
+    kills = out_of_memory_kills()
+    status = supervise(
+        ti=workload.ti,
+        dag_rel_path=workload.dag_rel_path,
+        bundle_info=workload.bundle_info,
+        token=workload.token,
+        log_path=workload.log_path,
+        client=client,
+    )
+    if status:
+        _leave_word(workload.ti, why_it_ended(status, out_of_memory_kills() - kills))
+
+
+def _leave_word(ti: Any, words: str) -> None:
+    """Tell the alerts why a task's process ended that could not say so itself."""
+    from common.alerts.ledger import Ledger
+    from common.alerts.message import Failure
+
+    ended = Failure(dag=ti.dag_id, run=ti.run_id, task=ti.task_id, map_index=ti.map_index, attempt=ti.try_number)
+    try:
+        Ledger.shared().hint(ended, words)
+    except Exception:
+        log.warning("The alert will not say why %s ended: %s", ti.task_id, words, exc_info=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _client() -> Client:
+    """Return the client of the tasks' API that workers inherit, never used by the scheduler itself.
+
+    Its certificates cost 30 ms and 4 MiB, which stock pays for each task.
+    """
+    import httpx
+    from airflow.configuration import conf
+    from airflow.sdk.api.client import Client
+
+    base_url = conf.get("api", "base_url", fallback="/")
+    if base_url.startswith("/"):
+        base_url = f"http://localhost:8080{base_url}"
+    server = conf.get("core", "execution_api_server_url", fallback=f"{base_url.rstrip('/')}/execution/")
+    return Client(base_url=server, limits=httpx.Limits(max_keepalive_connections=1, max_connections=10), token="")
+
+
+def _end_with_task(_signal: int, _frame: object) -> NoReturn:
+    """End the task's process too: nothing would read what it says."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.terminate()  # runs the operator's on_kill
+    _, alive = psutil.wait_procs(children, timeout=GRACE)
+    for child in alive:
+        with suppress(psutil.NoSuchProcess):
+            child.kill()
+    os._exit(128 + signal.SIGTERM)
+
+
+def load(name: str) -> None:
+    """Import a module that tasks will share; one that cannot be imported is left to the tasks that want it."""
+    try:
+        importlib.import_module(name)
+    except Exception:
+        log.warning("%s names %s, which does not import", PRELOAD, name, exc_info=True)
+
+
+class Bell:
+    """Rings when a transaction commits that gives the scheduler something to do, or the alerts something to tell.
+
+    Triggers on five tables send a notification; PostgreSQL delivers it at commit. Any failure here costs no more than
+    the waiting that stock has: the executor falls back on sleeping, and tries again later.
+    """
+
+    CHANNEL = "scheduler_bell"
+    #: What a notification says where something failed.
+    ALARM = "failed"
+    #: name -> table and condition. A changed definition needs a new name.
+    TRIGGERS: ClassVar = {
+        "scheduler_bell_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW WHEN (
+            NEW.state IS DISTINCT FROM OLD.state
+            AND (coalesce(NEW.state, 'none') NOT IN ('scheduled', 'queued', 'running', 'deferred')
+                 OR (NEW.state = 'scheduled' AND OLD.state = 'deferred')))""",
+        "scheduler_bell_run_1": "AFTER INSERT OR UPDATE OF state ON dag_run FOR EACH ROW WHEN (NEW.state = 'queued')",
+        "scheduler_bell_asset_1": "AFTER INSERT ON asset_dag_run_queue FOR EACH STATEMENT",
+        "scheduler_bell_dag_1": """AFTER UPDATE OF is_paused ON dag FOR EACH ROW
+            WHEN (OLD.is_paused AND NOT NEW.is_paused)""",
+        "scheduler_alarm_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW
+            WHEN (NEW.state = 'failed' AND OLD.state IS DISTINCT FROM NEW.state)""",
+        "scheduler_alarm_run_1": """AFTER UPDATE OF state ON dag_run FOR EACH ROW
+            WHEN (NEW.state = 'failed' AND OLD.state IS DISTINCT FROM NEW.state)""",
+        "scheduler_alarm_import_1": "AFTER INSERT OR DELETE ON import_error FOR EACH ROW",
+    }
+
+    def __init__(self) -> None:
+        self._connection: Any = None
+        self._try_again_in = 0
+        self._alarmed = False
+        self._open()
+
+    def alarmed(self) -> bool:
+        """Whether something failed since it was last asked."""
+        if self._connection is not None:
+            self._hush()
+        alarmed, self._alarmed = self._alarmed, False
+        return alarmed
+
+    def sleep(self, also: list[int]) -> None:
+        """Sleep until the bell rings, one of `also` gets ready, or `LONGEST_SLEEP` is over.
+
+        :param also: sentinels of processes.
+        """
+        if self._connection is None:
+            self._try_again_in -= 1
+            if self._try_again_in <= 0:
+                self._open()
+        ears = [] if self._connection is None else [self._connection]
+        ready = wait([*ears, *also], timeout=LONGEST_SLEEP)
+        if self._connection in ready:
+            self._hush()
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._connection is not None:
+            with suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+    def _hush(self) -> None:
+        import psycopg2
+
+        try:
+            self._connection.poll()
+            self._alarmed |= any(notify.payload == self.ALARM for notify in self._connection.notifies)
+            self._connection.notifies.clear()
+        except psycopg2.Error:
+            log.warning("The database ended the scheduler's bell; looking every %s s until it is back", LONGEST_SLEEP)
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.close()
+        self._try_again_in = 10
+
+    def _open(self) -> None:
+        from airflow import settings
+
+        if settings.engine is None or settings.engine.dialect.driver != "psycopg2":
+            self._try_again_in = 1_000_000
+            return
+        try:
+            pooled = settings.engine.raw_connection()
+            self._connection = pooled.dbapi_connection
+            pooled.detach()
+            self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                self._hang_up(cursor)
+                cursor.execute(f"LISTEN {self.CHANNEL}")
+        except Exception:
+            log.warning("No bell for the scheduler; looking every %s s", LONGEST_SLEEP, exc_info=True)
+            self._give_up()
+
+    def _hang_up(self, cursor: Any) -> None:
+        """Make the triggers that are missing."""
+        cursor.execute("SELECT tgname FROM pg_trigger WHERE tgname = ANY(%s)", (list(self.TRIGGERS),))
+        there = {name for (name,) in cursor.fetchall()}
+        if there == set(self.TRIGGERS):
+            return
+        cursor.execute("SET lock_timeout = '3s'")
+        for function, payload in ((self.CHANNEL, ""), (f"{self.CHANNEL}_alarm", f", '{self.ALARM}'")):
+            cursor.execute(
+                f"""CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN NOTIFY {self.CHANNEL}{payload}; RETURN NULL; END $$"""
+            )
+        for name, definition in self.TRIGGERS.items():
+            if name not in there:
+                function = f"{self.CHANNEL}_alarm" if "_alarm_" in name else self.CHANNEL
+                cursor.execute(f"CREATE TRIGGER {name} {definition} EXECUTE FUNCTION {function}()")

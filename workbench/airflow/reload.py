@@ -1,0 +1,329 @@
+"""A saved file is parsed at once, with every DAG file that reads it.
+
+Leans on the innards of Airflow 3.0.6. It stands in for `airflow.dag_processing.manager.DagFileProcessorManager`, which
+looks at each DAG file's age once a second, at the list of files every `refresh_interval`, and never at what DAG files
+import or read: those it parses again and again, all of them. Here a thread watches the folders, each parse tells what
+it read, and a change puts exactly the files that it concerns at the front of the queue and wakes the loop. With that,
+parsing everything all the time is not needed, and the intervals grow. Where watching fails, the stock ones hold.
+
+What it leans on: the loop of `_run_parsing_loop` calling the methods below in their order; `_file_queue`,
+`_processors`, `_file_stats`; `DagFileProcessorProcess.start(target=...)`; sockets in `selector` as (handler, on_close).
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import socket
+import tempfile
+import time
+from collections import deque
+from contextlib import suppress
+from typing import IO, Any
+
+from airflow.dag_processing import manager as stock
+from airflow.dag_processing import processor as stock_processor
+
+from workbench.airflow import reads
+from workbench.airflow.watcher import Changes, Watcher
+
+#: Seconds after which a file is parsed again without an edit; what it asks of the outside cannot be watched.
+UNCHANGED, UNCHANGED_ASKING_OUTSIDE = 600, 60
+#: Seconds between two listings of all files without an edit.
+LISTING = 60
+#: Parses at a time after an edit (`[dag_processor] parsing_processes` is for the others); each takes memory.
+HURRIED = 2
+#: Between a parse's last word and its end; seconds.
+LAST_MOMENT = 0.005
+
+log = logging.getLogger(__name__)
+
+
+class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airflow is not typed for others
+    """Stock's manager of parses, with ears."""
+
+    _file_queue: deque[Any]
+    _parallelism: int
+    _file_process_interval: float
+    bundle_refresh_check_interval: int
+    _watcher: Watcher | None = None
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        #: What each file's last parse read; those whose last parse failed; those that are to be parsed at once.
+        self._reads: dict[Any, reads.Reads] = {}
+        self._failed: set[Any] = set()
+        self._to_parse: set[Any] = set()
+        #: The stock loop's list of files, and where they really are.
+        self._known_files: dict[str, set[Any]] = {}
+        self._real_paths: dict[Any, str] = {}
+        #: What has changed just now, and since the parses that are running have begun.
+        self._fresh = Changes()
+        self._changes: list[tuple[float, Changes]] = []
+        self._configured_parallelism, self._configured_interval = self._parallelism, self._file_process_interval
+        self._configured_listing = self.bundle_refresh_check_interval
+        self._rung = False
+
+    def _run_parsing_loop(self) -> None:
+        try:
+            self._watch()
+            warm_up()
+        except Exception:
+            log.exception("Edits may be noticed late")
+        try:
+            super()._run_parsing_loop()
+        finally:
+            if self._watcher is not None:
+                self._watcher.stop()
+
+    def _watch(self) -> None:
+        roots = [str(bundle.path) for bundle in self._dag_bundles] + [reads.COMMON]
+        ear, self._mouth = socket.socketpair()
+        for end in (ear, self._mouth):
+            end.setblocking(False)
+        self.selector.register(ear, 1, (self._hear, lambda _: None))
+        real = [os.path.realpath(root) for root in roots]
+        RecordedProcess.roots = tuple({*roots, *real})
+        watcher = Watcher(tuple(dict.fromkeys(real)), self._ring, tell)
+        watcher.start()
+        self._watcher = watcher
+
+    def _ring(self) -> None:
+        """Wake the loop; called in the watcher's thread."""
+        with suppress(BlockingIOError):  # it has not come to hear the others yet
+            self._mouth.send(b"!")
+
+    def _hear(self, ear: socket.socket) -> bool:
+        """Take what the watcher's thread sent."""
+        ear.recv(4096)
+        self._rung = True
+        return True
+
+    @property
+    def _watching(self) -> bool:
+        return self._watcher is not None and self._watcher.alive
+
+    # What follows is called by the stock loop, in this order.
+
+    def _queue_requested_files_for_parsing(self) -> None:
+        super()._queue_requested_files_for_parsing()
+        if self._watcher is None:
+            return
+        versioned = any(bundle.supports_versioning for bundle in self._dag_bundles)
+        self.bundle_refresh_check_interval = LISTING if self._watching and not versioned else self._configured_listing
+        now = time.monotonic()
+        self._changes = [(moment, each) for moment, each in self._changes if now - moment < self.processor_timeout]
+        if changes := self._watcher.take():
+            self._changes.append((now, changes))
+            self._fresh = changes
+            self._force_refresh_bundles |= {each.name for each in self._dag_bundles if self._lists_anew(each, changes)}
+
+    def _lists_anew(self, bundle: Any, changes: Changes) -> bool:
+        """Whether the list of DAG files may be another one: a file that had no DAG may have one now."""
+        root = os.path.realpath(bundle.path) + os.sep
+        known = set(self._real_paths.values())
+        return any(
+            path.startswith(root)
+            and (path in changes.listed or (path not in known and path.endswith((".py", ".zip", ".airflowignore"))))
+            for path in changes.saved
+        )
+
+    def _refresh_dag_bundles(self, known_files: dict[str, set[Any]]) -> None:
+        super()._refresh_dag_bundles(known_files)
+        if any(self._known_files.get(name) is not files for name, files in known_files.items()):
+            self._known_files = dict(known_files)
+            files = set().union(*known_files.values())
+            self._real_paths = {file: os.path.realpath(file.absolute_path) for file in files}
+            self._reads = {file: read for file, read in self._reads.items() if file in files}
+            self._failed &= files
+        fresh, self._fresh = self._fresh, Changes()
+        self._to_parse |= self._concerned(fresh)
+
+    def _concerned(self, changes: Changes) -> set[Any]:
+        """Return the DAG files whose parse has read what has changed."""
+        if not changes:
+            return set()
+        concerned = {file for file, path in self._real_paths.items() if path in changes.saved}
+        concerned |= {file for file, read in self._reads.items() if not read.paths.isdisjoint(changes.saved)}
+        # The module that a broken file misses may be there now, in any place; if the file did not make it by itself.
+        modules = {path for path in changes.saved if path.endswith(".py")}
+        return concerned | {file for file in self._failed if modules - self._reads.get(file, reads.Reads()).written}
+
+    def processed_recently(self, now: Any, file: Any) -> bool:
+        """Whether a file that was not edited may wait."""
+        self._file_process_interval = self._configured_interval
+        if self._watching and (read := self._reads.get(file)):
+            rarely = UNCHANGED_ASKING_OUTSIDE if read.outside else UNCHANGED
+            self._file_process_interval = max(rarely, self._configured_interval)
+        return bool(super().processed_recently(now, file))
+
+    def _start_new_processes(self) -> None:
+        """Start the edited files first; one that is being parsed is parsed again when that has ended."""
+        running = set(self._processors)
+        self._to_parse &= self._real_paths.keys()
+        ready = self._to_parse - running
+        for_callbacks = {file for file in ready if self._callback_to_execute.get(file)}  # these parse for nothing else
+        if ready:
+            others = [file for file in self._file_queue if file not in ready]
+            self._file_queue = deque([*sorted(ready, key=age), *others])
+        self._parallelism = max(self._configured_parallelism, HURRIED if ready else 1)
+        super()._start_new_processes()
+        self._to_parse -= self._processors.keys() - running - for_callbacks
+
+    def _service_processor_sockets(self, timeout: float | None = 1.0) -> None:
+        """Sleep until a parse has ended, an edit is told, or the time is over.
+
+        Stock comes back for every line that a parse logs, with five queries each time; and it sleeps to the end of
+        its second where a process ends a moment after its last word.
+        """
+        deadline = time.monotonic() + (timeout or 0)
+        self._rung = False
+        while True:
+            left = deadline - time.monotonic()
+            silent = [process for process in self._processors.values() if not process._open_sockets]  # noqa: SLF001
+            super()._service_processor_sockets(max(0, min(left, LAST_MOMENT) if silent else left))
+            ended = any(process.is_ready for process in self._processors.values())
+            if ended or self._rung or not self._processors or time.monotonic() >= deadline:
+                return
+
+    def _collect_results(self) -> None:
+        before = dict(self._processors)
+        super()._collect_results()
+        for file in before.keys() - self._processors.keys():
+            if before[file].parsing_result is not None:  # a process that ran callbacks, or was killed, has none
+                self._learn(file, before[file])
+
+    def _learn(self, file: Any, process: Any) -> None:
+        """Note what a parse read and whether it failed, and forget the DAGs that it did not find any more."""
+        result = process.parsing_result
+        if read := reads.Reads.load(process.record):
+            self._reads[file] = read
+            since = [changes for moment, changes in self._changes if moment >= process.start_time]
+            if any(not read.paths.isdisjoint(changes.saved) for changes in since):
+                self._to_parse.add(file)
+            if self._watcher is not None:
+                self._watcher.look_also_at(set().union(*(each.paths for each in self._reads.values())))
+        if result.import_errors:
+            self._failed.add(file)
+        else:
+            self._failed.discard(file)
+            try:
+                forget_what_is_gone(file, {dag.dag_id for dag in result.serialized_dags})
+            except Exception:
+                log.exception("DAGs that have left %s stay on the list until it is parsed again", file.rel_path)
+
+
+class RecordedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[misc] # as above
+    """A parse that tells what it reads."""
+
+    record: IO[bytes]
+    #: Folders of the project's own code.
+    roots: tuple[str, ...] = ()
+
+    @classmethod
+    def start(cls, **arguments: Any) -> RecordedProcess:
+        """Fork it; it writes its record into a file that has no name."""
+        record = tempfile.TemporaryFile()  # noqa: SIM115 closed with the process
+        target = functools.partial(parse_and_record, record, cls.roots)
+        process: RecordedProcess = super().start(target=target, **arguments)
+        process.record = record
+        return process
+
+
+def parse_and_record(record: IO[bytes], roots: tuple[str, ...]) -> None:
+    """Parse as stock does, in the child process."""
+    recorder = reads.Recorder().start()
+    reads.forget_own_modules(roots)
+    note_questions(recorder)
+    try:
+        stock_processor._parse_file_entrypoint()  # noqa: SLF001 what stock passes as the target
+    finally:
+        recorder.result().dump(record)
+
+
+def note_questions(recorder: reads.Recorder) -> None:
+    """Note that a DAG file asks for a variable or a connection: no file event tells that those change."""
+    from airflow.sdk.execution_time.comms import CommsDecoder
+
+    send = CommsDecoder.send
+
+    def noted(self: Any, message: Any) -> Any:
+        recorder.outside |= not isinstance(message, stock_processor.DagFileParsingResult)
+        return send(self, message)
+
+    CommsDecoder.send = noted
+
+
+def age(file: Any) -> float:
+    """Return a DAG file's age, so that the one that was just saved goes first."""
+    try:
+        return -float(file.absolute_path.stat().st_mtime)
+    except OSError:
+        return 0
+
+
+def forget_what_is_gone(file: Any, found: set[str]) -> None:
+    """Take DAGs that a file does not define any more off the list, and errors that it does not have any more.
+
+    Stock leaves the former for most of a minute, and the latter for ever where a file has no DAG left.
+    """
+    from airflow.models.dag import DagModel
+    from airflow.models.errors import ParseImportError
+    from airflow.utils.session import create_session
+    from sqlalchemy import delete, update
+
+    with create_session() as session:
+        gone = (
+            DagModel.bundle_name == file.bundle_name,
+            DagModel.relative_fileloc == str(file.rel_path),
+            ~DagModel.is_stale,
+        )
+        session.execute(
+            update(DagModel)
+            .where(*gone, DagModel.dag_id.not_in(found))
+            .values(is_stale=True)
+            .execution_options(synchronize_session=False)
+        )
+        fixed = (
+            ParseImportError.bundle_name == file.bundle_name,
+            ParseImportError.filename == str(file.absolute_path),
+        )
+        session.execute(delete(ParseImportError).where(*fixed).execution_options(synchronize_session=False))
+
+
+def warm_up() -> None:
+    """Load what each parse would load by itself, which is half of the time that it takes."""
+    from airflow.sdk import DAG, task
+    from airflow.serialization.serialized_objects import SerializedDAG
+
+    @task
+    def nothing() -> None:
+        pass
+
+    with DAG("warm_up", schedule=None) as dag:
+        nothing()
+    SerializedDAG.to_dict(dag)
+
+
+def tell(mode: str, reason: str) -> None:
+    """Write into Airflow's database how edits are noticed, for `./dev status`."""
+    from airflow.utils.session import create_session
+    from sqlalchemy import text
+
+    try:
+        with create_session() as session:
+            session.execute(
+                text("CREATE TABLE IF NOT EXISTS workbench_watcher (mode varchar(20), reason varchar(500))")
+            )
+            session.execute(text("DELETE FROM workbench_watcher"))
+            row = {"mode": mode, "reason": reason[:500]}
+            session.execute(text("INSERT INTO workbench_watcher VALUES (:mode, :reason)"), row)
+    except Exception:
+        log.warning("./dev status will not know how edits are noticed", exc_info=True)
+
+
+def install() -> None:
+    """Put both in stock's places, before the command is loaded that takes them from there."""
+    stock.DagFileProcessorManager = WatchingManager
+    stock.DagFileProcessorProcess = RecordedProcess

@@ -1,0 +1,1 @@
+"""Where an environment runs: native, docker, devcontainer."""

@@ -1,0 +1,213 @@
+"""Start the environment in Docker: check, build what is out of date, then watch Compose bring the services up."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from workbench.cli import machine, services
+from workbench.cli.backends.docker import containers
+from workbench.cli.backends.docker.engine import compose, docker, environment, inputs, inquire, last_line
+from workbench.cli.progress import Progress
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from workbench.cli.backends.docker.engine import Engine
+    from workbench.cli.backends.native.observe import Service
+    from workbench.cli.settings import Settings
+
+#: A cold start takes half a minute on a quiet machine; on one that also builds and tests, ten times that.
+PATIENCE = 600
+POLL = 1.0
+#: A service that ended so often since `up` began will not come up.
+GIVE_UP_AFTER = 3
+#: One service of each image.
+BUILT = (services.INIT, services.EMULATORS)
+LABEL = "airflow-workbench.inputs"
+
+
+def prepare(settings: Settings, console: Console) -> dict[str, Any]:
+    """Check all that a start needs, before anything starts; then have the images.
+
+    :return: what Compose makes of the files.
+    :raises UserError: for what is missing.
+    """
+    engine = inquire(settings)
+    for check in (engine.check_version, engine.check_compose, engine.check_memory):
+        check()
+    rendered = render(settings)
+    check_owner(settings, rendered["name"])
+    check_ports(settings)
+    build(settings, engine, rendered, console)
+    return rendered
+
+
+def render(settings: Settings) -> dict[str, Any]:
+    """Return what Compose makes of the files."""
+    found: dict[str, Any] = json.loads(docker(settings, *compose(settings, "config", "--format=json")).stdout)
+    return found
+
+
+def check_owner(settings: Settings, project: str) -> None:
+    """Refuse to take another checkout's containers, or an editor's, for ours.
+
+    :raises UserError: naming what is there.
+    """
+    label = f"label={containers.PROJECT}={project}"
+    shown = f'{{{{.Label "{containers.CHECKOUT}"}}}}'
+    owners = docker(settings, "ps", "--all", "--filter", label, "--format", shown).stdout.split("\n")
+    if others := sorted(set(filter(None, owners)) - {str(settings.root)}):
+        raise UserError(
+            f"another checkout's containers are named {project}",
+            f"they belong to {others[0]}",
+            "set COMPOSE_PROJECT_NAME in .env to a name of this checkout's own, and other ports",
+        )
+    if containers.is_running(containers.find(settings).get("workspace")):
+        raise UserError(
+            "the environment runs in a dev container",
+            "the editor forwards its ports; starting it from outside would cut them off",
+            "use ./dev in the editor's terminal, or ./dev down first",
+        )
+
+
+def check_ports(settings: Settings) -> str:
+    """Say that the ports are free, or ours already.
+
+    :raises UserError: naming who has one.
+    """
+    ours = set[int]().union(*map(containers.published, containers.find(settings).values()))
+    return machine.check_ports({name: port for name, port in settings.ports.items() if port not in ours})
+
+
+def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console: Console) -> None:
+    """Build the images whose inputs have changed, and pull what is not built here; both show their own progress."""
+    images = {name: rendered["services"][name]["image"] for name in (*BUILT, services.POSTGRES)}
+    shown = f'{{{{.RepoTags}}}} {{{{index .Config.Labels "{LABEL}"}}}}'
+    stale = [
+        name
+        for name, image in images.items()
+        if (found := docker(settings, "image", "inspect", "--format", shown, image, check=False)).returncode
+        or (name in BUILT and found.stdout.split()[-1] != inputs(settings))
+    ]
+    if not stale:
+        return
+    engine.check_disk()
+    for verb, names in (("pull", [services.POSTGRES]), ("build", list(BUILT))):
+        if wanted := [name for name in names if name in stale]:
+            console.print(f"{'Pulling' if verb == 'pull' else 'Building'} {', '.join(images[name] for name in wanted)}")
+            command = ["docker", *compose(settings, verb, *wanted)]
+            told = environment(settings) | {"WORKBENCH_INPUTS": inputs(settings)}
+            # Docker's own progress belongs with ours: standard output is for the outcome.
+            if subprocess.run(command, cwd=settings.root, env=told, stdout=2, check=False).returncode:
+                raise UserError(
+                    f"Docker could not {verb} {', '.join(wanted)}",
+                    "see the lines above; most often there is no network, a proxy is not set, or the disk is full",
+                    f"docker {' '.join(compose(settings, verb, *wanted))} shows it again",
+                )
+
+
+def start_services(settings: Settings, rendered: dict[str, Any], console: Console) -> bool:
+    """Let Compose start or renew what it must, and wait until all are healthy.
+
+    :return: whether there was anything to do.
+    """
+    folder = settings.run / "docker"
+    record, log = folder / "started", folder / "up.log"
+    if up_to_date(settings, rendered, record):
+        return False
+    folder.mkdir(mode=0o700, exist_ok=True)
+    restarts = {name: container["RestartCount"] for name, container in containers.find(settings).items()}
+    command = ["docker", *compose(settings, "up", "--detach", "--no-build")]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command,
+            cwd=settings.root,
+            env=environment(settings),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            start_new_session=True,  # Ctrl-C is for us, who then end it
+        )
+    progress, deadline = Progress(console), time.monotonic() + PATIENCE
+    try:
+        with progress:
+            while True:
+                now = containers.observe(settings, memory=False)
+                progress.show(now)
+                status = process.poll()
+                if status == 0 and all(service.ready for service in now):
+                    record.write_text(fingerprint(settings, rendered), encoding="ascii")
+                    return True
+                fail_early(settings, now, restarts, log, status)
+                if time.monotonic() > deadline:
+                    late = next(service for service in now if not service.ready)
+                    raise failure(settings, late, f"it is {late.health} after {PATIENCE} s")
+                time.sleep(POLL)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def fingerprint(settings: Settings, rendered: dict[str, Any]) -> str:
+    """Return a digest of the rendered files, the images by those names, and the containers: another one of any counts."""
+    names = sorted({service["image"] for service in rendered["services"].values()})
+    images = docker(settings, "image", "inspect", "--format={{.Id}}", *names).stdout.split()
+    found = {name: container["Id"] for name, container in containers.find(settings).items()}
+    return hashlib.sha256(json.dumps([rendered, images, found], sort_keys=True).encode()).hexdigest()
+
+
+def up_to_date(settings: Settings, rendered: dict[str, Any], record: Path) -> bool:
+    """Return whether every service is ready and nothing has changed since `up` last said so.
+
+    Compose itself would run the one-shot anew at each `up`, which takes it some seconds. Its own hashes would not do:
+    `config --hash` leaves out what comes by env_file.
+    """
+    return (
+        record.is_file()
+        and all(service.ready for service in containers.observe(settings, memory=False))
+        and record.read_text(encoding="ascii") == fingerprint(settings, rendered)
+    )
+
+
+def fail_early(
+    settings: Settings, now: Iterable[Service], restarts: dict[str, int], log: Path, status: int | None
+) -> None:
+    """Stop waiting as soon as Compose or a service has given up."""
+    for service in now:
+        if service.state == "failed" and status is not None:
+            raise failure(settings, service, "it failed")
+        if not service.ready and service.restarts - restarts.get(service.name, 0) >= GIVE_UP_AFTER:
+            raise failure(settings, service, "it ended again and again")
+    if status:
+        unhealthy = [service for service in now if service.health == "unhealthy"]
+        if unhealthy:
+            raise failure(settings, unhealthy[0], "it is unhealthy")
+        told = last_line(log.read_text(encoding="utf-8", errors="replace"))
+        raise UserError("Docker could not start the services", told or f"exit status {status}", f"see {log}")
+
+
+def failure(settings: Settings, service: Service, verdict: str) -> UserError:
+    """Tell why a service did not start, with the end of its own log."""
+    ended = "\n        ".join(lines(settings, service.name, 8) or ["it wrote no log"])
+    return UserError(
+        f"{service.name} did not start", f"{verdict}; its log ends\n        {ended}", f"./dev logs {service.name}"
+    )
+
+
+def lines(settings: Settings, service: str, count: int) -> list[str] | None:
+    """Return the last lines of a service's log; None where it has no container."""
+    with suppress(KeyError):
+        container = containers.find(settings)[service]["Id"]
+        told = docker(settings, "logs", "--timestamps", "--tail", str(count), container, check=False)
+        # Both streams, in the order in which they were written.
+        return [line.partition(" ")[2] for line in sorted((told.stdout + told.stderr).splitlines())][-count or None :]
+    return None

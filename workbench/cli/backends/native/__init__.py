@@ -1,0 +1,1 @@
+"""The environment as this user's processes, under supervisor."""

@@ -1,0 +1,223 @@
+"""The environment without Docker: PostgreSQL, Airflow and the emulators under supervisor, as this user's processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import psycopg2
+from psycopg2 import sql
+
+from workbench.cli import keys, machine
+from workbench.cli.backends.native import postgres
+from workbench.cli.backends.native.observe import Service, observe, supervisor_memory
+from workbench.cli.backends.native.start import DISK_NEEDED, MEMORY_NEEDED, TRASH, empty, prepare, start_services
+from workbench.cli.backends.native.supervise import Supervisor
+from workbench.cli.finding import BAD, GOOD, POOR, Finding, looked
+from workbench.cli.log_files import follow, last_lines
+from workbench.cli.progress import Progress
+from workbench.cli.settings import SHELL_MARK, Settings
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    from rich.console import Console
+
+MIB = 1 << 20
+#: In `.run`: what `./dev` itself set up, the lock that is being held, and what belongs to Docker.
+KEPT = frozenset({"uv", "lock", "docker"})
+
+
+@dataclass(frozen=True)
+class Native:
+    """An environment of this user's processes."""
+
+    settings: Settings
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """What runs the services."""
+        return Supervisor(self.settings)
+
+    @property
+    def root(self) -> Path:
+        """The checkout."""
+        return self.settings.root
+
+    def runs(self) -> bool:
+        """Return whether the supervisor answers, or left processes behind."""
+        return self.supervisor.running() or bool(self.supervisor.members())
+
+    def observe(self, *, memory: bool = True) -> tuple[Service, ...]:
+        """Ask supervisor and the services themselves."""
+        return observe(self.settings, memory=memory)
+
+    def overhead(self) -> int:
+        """Return what supervisord alone takes, which holds the pages that the services share with it."""
+        return supervisor_memory(self.settings)
+
+    def leftovers(self) -> int:
+        """Count the processes whose supervisor is gone."""
+        return 0 if self.supervisor.running() else len(self.supervisor.members())
+
+    def up(self, console: Console) -> bool:
+        """Bring it up; whatever state an earlier one left, the outcome is the same."""
+        supervisor = self.supervisor
+        started_here = False
+        try:
+            if supervisor.running() and not supervisor.up_to_date():
+                console.print("The settings have changed: starting anew.")
+                supervisor.stop()
+            if not supervisor.running():
+                prepare(self.settings, console)
+                started_here = True
+                supervisor.start()
+            return start_services(supervisor, Progress(console))
+        except KeyboardInterrupt:
+            if started_here:
+                console.print("Stopping what was started ...")
+                supervisor.stop()
+            raise
+        except OSError as error:
+            raise UserError("the environment could not start", str(error), "./dev doctor") from error
+
+    def down(self) -> bool:
+        """End every process of the environment."""
+        was_running = self.supervisor.running() or bool(self.supervisor.members())
+        self.supervisor.stop()
+        return was_running
+
+    def state(self) -> str:
+        """Name the folder that holds all state."""
+        return f"Airflow's database, the emulators' data, the keys and all logs in {self.settings.run}"
+
+    def reset(self) -> tuple[str, ...]:
+        """Forget everything but what `./dev` needs to run.
+
+        State is set aside before it is deleted, so that an interrupted reset leaves nothing that half exists.
+        """
+        run = self.settings.run
+        self.supervisor.stop()
+        trash = run / TRASH
+        empty(trash)
+        trash.mkdir()
+        removed = sorted(entry.name for entry in run.iterdir() if entry.name not in KEPT | {TRASH})
+        for name in sorted(removed, key="keys".__eq__):  # last: what they encrypt must not outlive them
+            (run / name).rename(trash / name)
+        empty(trash)
+        return tuple(removed)
+
+    def lines(self, service: str, count: int) -> list[str] | None:
+        """Read the end of its log."""
+        file = self._log(service)
+        return last_lines(file, count) if file.is_file() else None
+
+    def follow(self, services: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Read what is added to the logs."""
+        return follow({name: self._log(name) for name in services})
+
+    def shell(self, words: Sequence[str]) -> NoReturn:
+        """Become the user's shell, or the command; its exit status is ours."""
+        environment = shell_environment(self.settings)
+        if not words:
+            words = [os.environ.get("SHELL") or "/bin/sh"]
+            print(f"Airflow's environment of {self.root}; exit or Ctrl-D leaves it.", file=sys.stderr)
+        if not shutil.which(words[0], path=environment["PATH"]):
+            raise UserError(f"there is no command {words[0]}", "it is not on PATH", "./dev shell -- airflow --help")
+        os.execvpe(words[0], list(words), environment)  # noqa: S606 the user's own command, as typed
+
+    def python(self) -> tuple[str, ...]:
+        """Return this Python, which has everything."""
+        keys.make_keys(self.settings)  # before a first start, Airflow would call every connection unknown
+        return (sys.executable,)
+
+    def outside(self) -> dict[str, str]:
+        """Return the settings' own."""
+        return self.settings.environment
+
+    def query(self, statement: str) -> list[dict[str, Any]]:
+        """Ask over the socket, which only this user may open."""
+        with suppress(psycopg2.Error), postgres.connect(self.settings, "airflow") as session:  # it may not be there
+            with session.cursor() as cursor:
+                cursor.execute(sql.SQL(postgres.AS_JSON).format(sql.SQL(statement)))
+                row = cursor.fetchone()
+            return list(row[0]) if row else []
+        return []
+
+    def make_sample(self, days: Sequence[date], scale: int) -> None:
+        """Run the emulators' own command beside them."""
+        settings = self.settings
+        command = [*settings.emulators_python, "sample", "--data", str(settings.run / "emulators")]
+        command += ["--s3-url", settings.s3_url, "--days", f"{days[0]}:{days[-1]}", "--scale", str(scale)]
+        result = subprocess.run(
+            command, cwd=self.root, env=settings.environment, capture_output=True, text=True, check=False
+        )
+        if result.returncode:
+            why = result.stderr.strip() or result.stdout.strip()
+            raise UserError("the sample data could not be made", why, "./dev status says whether the emulators run")
+
+    def look(self) -> Iterator[Finding]:
+        """Look at PostgreSQL, memory, disk, ports and keys."""
+        yield looked("PostgreSQL", _postgres_version)
+        yield from self._room()
+        yield self._ports()
+        yield from self._keys()
+
+    def _log(self, service: str) -> Path:
+        return self.settings.logs / f"{service}.log"
+
+    def _room(self) -> Iterator[Finding]:
+        memory = machine.free_memory()
+        found = f"{memory // MIB} MiB are free"
+        if memory >= MEMORY_NEEDED or self.runs():
+            yield Finding("memory", GOOD, found)
+        else:
+            yield Finding("memory", POOR, found, f"close something: {MEMORY_NEEDED // MIB} MiB are comfortable")
+        folder = self.settings.run if self.settings.run.is_dir() else self.root
+        yield looked("disk", lambda: machine.check_disk(folder, DISK_NEEDED))
+        if not os.access(folder, os.W_OK):
+            yield Finding("disk", BAD, f"{folder} cannot be written", "fix its owner or mode")
+
+    def _ports(self) -> Finding:
+        listed = ", ".join(f"{name}={port}" for name, port in self.settings.ports.items())
+        if self.runs():
+            ready = all(service.ready for service in self.observe(memory=False))
+            found = "the environment is up" if ready else "something is not healthy"
+            return Finding("ports", GOOD if ready else POOR, f"{found}; {listed}", "" if ready else "./dev status")
+        return looked("ports", lambda: machine.check_ports(self.settings.ports))
+
+    def _keys(self) -> Iterator[Finding]:
+        folder = self.settings.keys
+        missing = [name for name in keys.MAKERS if not (folder / name).is_file()]
+        if not folder.is_dir():
+            yield Finding("keys", GOOD, "there are none yet: ./dev up makes them")
+        elif "fernet_key" in missing and (self.settings.run / "postgres").is_dir():
+            yield Finding("keys", POOR, "the database was encrypted with a Fernet key that is gone", "./dev reset")
+        elif missing:
+            yield Finding("keys", GOOD, f"./dev up will make {', '.join(missing)}")
+
+
+def shell_environment(settings: Settings) -> Mapping[str, str]:
+    """Return the environment, with the tools first on PATH and a mark that tells it from the user's own wishes."""
+    own, users = str(Path(sys.executable).parent), settings.inherited.get("PATH", os.defpath)
+    path = os.pathsep.join([own, users, str(postgres.BINARIES)])  # a psql is in there
+    database = {"PGHOST": str(settings.sockets / "postgres"), "PGUSER": "airflow", "PGDATABASE": "airflow"}
+    exported = [name for name, value in settings.environment.items() if settings.inherited.get(name) != value]
+    return {**settings.environment, **database, "PATH": path, SHELL_MARK: ",".join(exported)}
+
+
+def _postgres_version() -> str:
+    words = [*postgres.unprivileged(), str(postgres.BINARIES / "postgres"), "--version"]
+    try:
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise UserError("it does not run", str(error), "rm -rf .venv, then ./dev doctor") from None

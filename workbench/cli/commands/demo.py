@@ -1,0 +1,224 @@
+"""Run the whole pipeline on the sample data, follow the chain, check every number against the sources."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from workbench.cli.backends import choice
+from workbench.cli.commands import up
+from workbench.cli.sample import marts, sources
+from workbench.cli.sample.runs import Chain, Run
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from workbench.cli.settings import Settings
+
+
+@dataclass(frozen=True)
+class Check:
+    """One number of the warehouse beside the same number of the sources."""
+
+    name: str
+    found: int
+    expected: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether they agree."""
+        return self.found == self.expected
+
+
+@dataclass(frozen=True)
+class Demonstrated:
+    """What one demo did.
+
+    :ivar runs: in order of cause.
+    :ivar unchanged: whether the marts hold what they held before; None where they did not exist.
+    """
+
+    runs: tuple[Run, ...]
+    source_rows: dict[str, int]
+    marts: dict[str, int]
+    checks: tuple[Check, ...]
+    unchanged: bool | None
+    seconds: float
+    look: dict[str, str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every run succeeded and every number agrees."""
+        return all(run.state == "success" for run in self.runs) and all(check.ok for check in self.checks)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return runs, marts and checks for scripts."""
+        return {
+            "ok": self.ok,
+            "seconds": round(self.seconds, 1),
+            "runs": [
+                {
+                    "dag_id": run.dag_id,
+                    "run_id": run.run_id,
+                    "state": run.state,
+                    "day": run.day,
+                    "seconds": run.seconds,
+                    "woken_by": run.woken_by,
+                    "rows": run.rows,
+                }
+                for run in self.runs
+            ],
+            "source_rows": self.source_rows,
+            "marts": self.marts,
+            "checks": [{"name": c.name, "found": c.found, "expected": c.expected, "ok": c.ok} for c in self.checks],
+            "unchanged": self.unchanged,
+        }
+
+    def to_text(self, console: Console) -> None:
+        """Print the chain, the checks and where to look next."""
+        chain = Table(title="The chain, in order of cause")
+        for heading in ("DAG run", "state", "seconds", "rows", "triggered by"):
+            chain.add_column(heading, no_wrap=heading != "triggered by")
+        for run in self.runs:
+            name = f"{run.dag_id} {run.day}" if run.day else run.dag_id
+            chain.add_row(name, _coloured(run.state), _number(run.seconds), _number(run.rows), _grouped(run.woken_by))
+        console.print(chain)
+        table = Table("check", "warehouse", "sources", "", title="Every number beside what the sources hold")
+        for check in self.checks:
+            table.add_row(check.name, f"{check.found:,}", f"{check.expected:,}", "[green]ok" if check.ok else "[red]NO")
+        console.print(table)
+        if self.unchanged is not None:
+            console.print(
+                "Second run: no row of any mart changed." if self.unchanged else "[yellow]The marts' rows changed."
+            )
+        verdict = "[green]All numbers agree" if self.ok else "[red]Something differs: see above"
+        console.print(f"{verdict}[/], {self.seconds:.0f} s.\n\nWhere to look next:")
+        for what, where in self.look.items():
+            console.print(f"  {what:<20} {where}")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    up.add_arguments(parser)
+    parser.add_argument("--scale", type=_positive, metavar="N", help="make the sample data N times as large first")
+    parser.add_argument("--timeout", type=_positive, default=900, metavar="S", help="give up after S seconds (900)")
+    parser.add_argument(
+        "--real", action="store_true", help="even where a connection is real: it writes to that lake and warehouse"
+    )
+
+
+def run(args: argparse.Namespace) -> Demonstrated:
+    """Start what is not running, run the chain, compare."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    where = choice.chosen(args, starting=True)
+    settings = where.settings
+    refuse_real_connections(settings, allowed=args.real)
+    environment = up.up(where, console)
+    began = time.monotonic()
+    days = sample_days(settings.environment)
+    if args.scale:
+        console.print(f"Making the sample data {args.scale} times as large ...")
+        where.make_sample(days, args.scale)
+    # Airflow's hooks resolve connections from the environment, and warn of what nobody here can fix.
+    os.environ.update(where.outside() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"})
+
+    def tell(run: Run) -> None:
+        rows = f"  {run.rows:,} rows" if run.rows is not None else ""
+        console.print(f"{time.monotonic() - began:6.1f} s  {run.dag_id} {run.day or ''}  {_coloured(run.state)}{rows}")
+
+    before = marts.read()
+    chain = Chain(environment.api, days, tell)
+    chain.start()
+    console.print(f"Started the ingest of {len(days)} days; each stage is triggered by the events of the one before.")
+    runs = tuple(chain.follow(args.timeout))
+    if failed := [run for run in runs if run.state == "failed"]:
+        raise UserError(
+            f"{len(failed)} of {len(runs)} DAG runs failed",
+            "; ".join(f"{run.dag_id} {run.day or run.run_id}" for run in failed),
+            f"see why at {settings.ui_url}/dags/{failed[0].dag_id}/runs/{failed[0].run_id} "
+            f"or in the Slack messages at {settings.emulators_url}",
+        )
+    truth, after = sources.read(settings.environment, days), marts.read()
+    return Demonstrated(
+        runs=runs,
+        source_rows=truth.rows(),
+        marts=after.rows,
+        checks=tuple(compare(truth, after)),
+        unchanged=before.digests == after.digests if before.exist else None,
+        seconds=time.monotonic() - began,
+        look={
+            "Airflow's UI": f"{settings.ui_url}  ({settings.ui_user}, password in {settings.password_file})",
+            "assets and lineage": f"{settings.ui_url}/assets",
+            "the emulators": f"{settings.emulators_url}  (objects, tables, sheets, Slack messages)",
+            "files to edit": "dags/telecoms/*.py, dags/telecoms/sql/*.sql, common/",
+        },
+    )
+
+
+def compare(truth: sources.Sources, found: marts.Marts) -> list[Check]:
+    """Set each number of the warehouse beside the sources' own."""
+    checks = [Check(f"{name} loaded", found.loaded.get(name, 0), rows) for name, rows in truth.rows().items()]
+    checks += [Check(name, found.rows.get(name, 0), rows) for name, rows in truth.marts().items()]
+    return [*checks, Check("complaints of unknown agents", found.without_agent, truth.without_agent())]
+
+
+def sample_days(environment: Mapping[str, str]) -> tuple[date, ...]:
+    """Return the days from TELECOMS_START_DATE to TELECOMS_END_DATE, both included."""
+    first, last = environment["TELECOMS_START_DATE"], environment.get("TELECOMS_END_DATE", "")
+    try:
+        begin, end = date.fromisoformat(first), date.fromisoformat(last or first)
+    except ValueError as error:
+        raise UserError(
+            "the demo's days are not dates",
+            f"TELECOMS_START_DATE={first} TELECOMS_END_DATE={last}: {error}",
+            "write them as YYYY-MM-DD in .env, or leave them out",
+        ) from None
+    return tuple(begin + timedelta(days=n) for n in range((end - begin).days + 1))
+
+
+def refuse_real_connections(settings: Settings, *, allowed: bool) -> None:
+    """Keep the demo from writing to a real lake or warehouse by accident."""
+    real = [c.conn_id for c in settings.connections if not c.is_emulator]
+    if real and not allowed:
+        raise UserError(
+            "the demo would write its sample data's results to real systems",
+            f".env points {', '.join(real)} away from the emulators",
+            "remove them from .env for the demo, or ./dev demo --real",
+        )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _coloured(state: str) -> str:
+    return f"[{ {'success': 'green', 'failed': 'red', 'skipped': 'yellow'}.get(state, 'default') }]{state}[/]"
+
+
+def _grouped(events: tuple[str, ...]) -> str:
+    """Return one line an asset: its partition, or how many of them there were."""
+    assets: dict[str, set[str]] = {}
+    for event in events:
+        asset, _, partition = event.partition(" ")
+        assets.setdefault(asset, set()).add(partition)
+    return "\n".join(
+        f"{asset} x {len(partitions)}" if len(partitions) > 1 else f"{asset} {partitions.pop()}".rstrip()
+        for asset, partitions in sorted(assets.items())
+    )
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else f"{value:.1f}"

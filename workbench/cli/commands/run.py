@@ -1,0 +1,56 @@
+"""Run one DAG by `dag.test()`, in this process and in a database of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, NoReturn
+
+from workbench import debugger
+from workbench.cli.backends import choice
+from workbench.cli.settings import DOCKER
+from workbench.debug import arguments
+from workbench.debug import run as debug
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from workbench.cli.backends.choice import Place
+    from workbench.debug.arguments import Request
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    choice.add_mode(parser)
+    arguments.add_arguments(parser)
+    parser.set_defaults(parser=parser)
+
+
+def run(args: argparse.Namespace) -> debug.Ran:
+    """Find the DAG and run it; the live Airflow knows nothing of it."""
+    request = arguments.request(args.parser, args)
+    with debugger.looking_away():
+        where = choice.chosen(args)
+        if where.settings.mode == DOCKER and where.runs() and not debugger.attached():
+            in_docker(where, request, as_json=args.json)
+        os.environ.update(where.outside())
+    try:
+        with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+            return debug.run(request)
+    except debug.UserError as error:
+        raise UserError(error.what, error.why, error.fix) from None
+
+
+def in_docker(where: Place, request: Request, *, as_json: bool) -> NoReturn:
+    """Become a run in the scheduler's container, where the stack's tasks run; a debugger does not reach in there."""
+    file = request.file
+    if file:
+        dags = where.settings.root / "dags"
+        if not file.resolve().is_relative_to(dags):
+            raise UserError(f"{file} is not in the containers", f"they see {dags}", "move it there")
+        file = where.root / "dags" / file.resolve().relative_to(dags)
+    words = ["python", "-m", "workbench.debug.run", *arguments.words(replace(request, file=file))]
+    where.shell([*words, "--json"] if as_json else words)

@@ -1,0 +1,35 @@
+"""What one look of `./dev doctor` found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GOOD, POOR, BAD = "ok", "warning", "error"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look found.
+
+    :ivar verdict: ok, warning or error; an error keeps `./dev up` from working.
+    :ivar fix: what fixes it; empty where nothing is to be done.
+    """
+
+    subject: str
+    verdict: str
+    found: str
+    fix: str = ""
+
+
+def looked(subject: str, check: Callable[[], str]) -> Finding:
+    """Turn a check of `./dev up`, which raises what it dislikes, into a finding."""
+    try:
+        return Finding(subject, GOOD, check())
+    except UserError as error:
+        return Finding(subject, BAD, f"{error.what}: {error.why}", error.fix)

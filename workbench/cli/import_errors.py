@@ -1,0 +1,52 @@
+"""DAG files that Airflow could not import, from its database: the API would need a healthy api-server."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.cli.backends.choice import Place
+
+_LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
+
+
+@dataclass(frozen=True)
+class ImportError_:  # noqa: N801 the plain name is Python's own
+    """One broken DAG file.
+
+    :ivar file: relative to the checkout.
+    :ivar line: the deepest line of the checkout's own code in the traceback; None where none is named.
+    :ivar message: the traceback's last line.
+    """
+
+    file: str
+    line: int | None
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for scripts."""
+        return asdict(self)
+
+
+def import_errors(where: Place) -> tuple[ImportError_, ...]:
+    """Return the broken files, by name; none where the database is not there yet."""
+    rows = where.query("SELECT filename, stacktrace FROM import_error ORDER BY filename")
+    return tuple(parse(row["filename"], row["stacktrace"], where.root) for row in rows)
+
+
+def parse(filename: str, stacktrace: str, root: Path) -> ImportError_:
+    """Find the place that a person has to fix.
+
+    :param root: the checkout where Airflow runs.
+    """
+    own = [
+        (Path(match["file"]), int(match["line"]))
+        for match in _LINE.finditer(stacktrace)
+        if Path(match["file"]).is_relative_to(root) and ".venv" not in Path(match["file"]).parts
+    ]
+    file, line = own[-1] if own else (root / "dags" / filename, None)
+    last = stacktrace.strip().splitlines()[-1:] or ["no reason is given"]
+    return ImportError_(str(file.relative_to(root)), line, last[0].strip())

@@ -1,0 +1,72 @@
+"""Keys and passwords that this machine makes once and that never leave `.run/keys`."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import subprocess
+from typing import TYPE_CHECKING
+
+from workbench.cli.settings import HOST
+from workbench.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from workbench.cli.settings import Settings
+
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
+
+#: file -> what makes it. No trailing newline: Airflow takes the output of `cat` as it is.
+MAKERS: dict[str, Callable[[], str]] = {
+    "fernet_key": lambda: base64.urlsafe_b64encode(os.urandom(32)).decode(),
+    "jwt_secret": lambda: secrets.token_urlsafe(64),
+    "session_key": lambda: secrets.token_urlsafe(32),
+    "admin_password": lambda: secrets.token_urlsafe(12),
+}
+
+
+def make_keys(settings: Settings) -> None:
+    """Make each key that is not there yet."""
+    folder = settings.keys
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    folder.chmod(PRIVATE_FOLDER)
+    for name, make in MAKERS.items():
+        file = folder / name
+        if not file.is_file() or not file.stat().st_size:
+            write_private(file, make())
+    # Airflow's login wants the same password as JSON, and adds those of the users that .env names.
+    file = folder / "simple_auth_manager_passwords.json"
+    try:
+        passwords = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        passwords = {}
+    passwords[settings.ui_user] = settings.password_file.read_text(encoding="utf-8")
+    write_private(file, json.dumps(passwords))
+
+
+def make_emulators_keys(settings: Settings) -> None:
+    """Make the emulators' CA, certificate and throwaway Google key; they are rewritten where the address changed."""
+    command = [*settings.emulators_python, "keys", "--keys", str(settings.keys)]
+    command += ["--host", HOST, "--port", str(settings.ports["EMULATORS_PORT"])]
+    # The bundle in force is the user's, not the one that is about to be made from it.
+    environment = {**settings.inherited, "PYTHONPATH": str(settings.root)}
+    result = subprocess.run(command, cwd=settings.root, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        why = result.stderr.strip() or result.stdout.strip() or f"exit status {result.returncode}"
+        raise UserError("the emulators' certificates could not be made", why, "./dev doctor")
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that only this user can read; a reader sees the old one or the new one, never half of it."""
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE_FILE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(descriptor)
+    draft.replace(file)

@@ -1,0 +1,1 @@
+"""What `./dev demo` knows of the sample pipeline."""

@@ -1,0 +1,141 @@
+"""The durable index of the S3 emulator: which buckets and objects there are, one row each.
+
+A row is written before the request that changed it is answered. So whatever a client was told survives `kill -9`; a
+power cut may cost the last moments, never leave an object half written: its bytes are on the disk before its row is.
+Uploads in parts that were not completed are forgotten at restart.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import sqlite3
+from typing import TYPE_CHECKING, Any
+
+import moto
+from moto.s3.models import MultipartDict, s3_backends
+from moto.s3.utils import _VersionedKeyStore
+
+from workbench.emulators import s3_objects
+from workbench.emulators.errors import EmulatorError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACCOUNT, PARTITION = "123456789012", "aws"
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS buckets (bucket TEXT PRIMARY KEY, state BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS objects (bucket TEXT, key TEXT, versions BLOB NOT NULL, PRIMARY KEY (bucket, key));
+CREATE TABLE IF NOT EXISTS tags (one INTEGER PRIMARY KEY CHECK (one = 1), state BLOB NOT NULL);
+"""
+
+
+class Index:
+    """Moto's S3 state in memory, and its rows on the disk.
+
+    Not thread-safe: the caller holds a lock.
+
+    :param folder: where rows and bytes are kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        s3_objects.install(folder / "objects")
+        self.folder = folder
+        self.backend = s3_backends[ACCOUNT][PARTITION]
+        self._unsaved: set[tuple[str, str | None]] = set()
+        self._tags = b""
+        try:
+            self._db = sqlite3.connect(folder / "index.sqlite", check_same_thread=False, isolation_level=None)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.executescript(SCHEMA)
+            self._load()
+        except sqlite3.Error as error:
+            raise EmulatorError(
+                f"the S3 emulator's index {folder / 'index.sqlite'} cannot be opened", str(error), "./dev reset"
+            ) from None
+        self._sweep()
+
+    def save(self, bucket: str, key: str | None = None) -> None:
+        """Write what a request changed.
+
+        :param key: the one object that it changed; by default the bucket itself and all in it.
+        """
+        # What an earlier, failed save left behind comes along: its old bytes are already given up.
+        self._unsaved.add((bucket, key))
+        given_up = list(s3_objects.StoredKey.trash)
+        self._db.execute("BEGIN")
+        try:
+            for unsaved_bucket, unsaved_key in self._unsaved:
+                self._save_one(unsaved_bucket, unsaved_key)
+            tags = pickle.dumps(self.backend.tagger)
+            if tags != self._tags:
+                self._db.execute("INSERT OR REPLACE INTO tags VALUES (1, ?)", [tags])
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._tags = tags
+        self._unsaved.clear()
+        del s3_objects.StoredKey.trash[: len(given_up)]
+        for blob in given_up:
+            (s3_objects.StoredKey.folder / blob).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of the database; nothing is waiting to be written."""
+        self._db.close()
+
+    def _save_one(self, name: str, key: str | None) -> None:
+        bucket = self.backend.buckets.get(name)
+        if key is not None and bucket is not None:
+            self._save_object(name, key, bucket.keys.getlist(key, []))
+            return
+        self._db.execute("DELETE FROM objects WHERE bucket = ?", [name])
+        if bucket is None:
+            self._db.execute("DELETE FROM buckets WHERE bucket = ?", [name])
+            return
+        state = copy.copy(bucket)
+        state.keys, state.multiparts = _VersionedKeyStore(), MultipartDict()
+        self._db.execute("INSERT OR REPLACE INTO buckets VALUES (?, ?)", [name, pickle.dumps(state)])
+        for each in list(bucket.keys):
+            self._save_object(name, each, bucket.keys.getlist(each))
+
+    def _save_object(self, bucket: str, key: str, versions: list[Any]) -> None:
+        if not versions:
+            self._db.execute("DELETE FROM objects WHERE bucket = ? AND key = ?", [bucket, key])
+            return
+        for version in versions:
+            if isinstance(version, s3_objects.StoredKey):
+                version.make_durable()
+        self._db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", [bucket, key, pickle.dumps(versions)])
+
+    def _load(self) -> None:
+        try:
+            for name, state in self._db.execute("SELECT bucket, state FROM buckets"):
+                self.backend.buckets[name] = pickle.loads(state)  # noqa: S301  # written by this module, in a private folder
+                s3_backends.bucket_accounts[name] = (PARTITION, ACCOUNT)
+            for name, key, versions in self._db.execute("SELECT bucket, key, versions FROM objects"):
+                self.backend.buckets[name].keys.setlist(key, pickle.loads(versions))  # noqa: S301  # as above
+            for (state,) in self._db.execute("SELECT state FROM tags"):
+                self.backend.tagger = pickle.loads(state)  # noqa: S301  # as above
+        except (pickle.UnpicklingError, AttributeError, ImportError, KeyError, TypeError, EOFError) as error:
+            raise EmulatorError(
+                f"the S3 emulator cannot read what it kept in {self.folder}",
+                f"moto {moto.__version__} does not understand it: {error!r}",
+                "./dev reset, which starts again from the sample data",
+            ) from None
+
+    def _sweep(self) -> None:
+        """Delete bytes that no row refers to: parts of uploads that were never completed."""
+        known = {
+            version.blob
+            for bucket in self.backend.buckets.values()
+            for key in bucket.keys
+            for version in bucket.keys.getlist(key)
+            if isinstance(version, s3_objects.StoredKey)
+        }
+        for path in s3_objects.StoredKey.folder.iterdir():
+            if path.name not in known:
+                path.unlink()

@@ -1,0 +1,18 @@
+"""Errors that a user can fix."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """A foreseen failure: said in one message, exit status 1, no traceback.
+
+    :param what: what failed, without a full stop.
+    :param why: the cause, as precisely as it is known.
+    :param fix: the command or the edit that fixes it.
+    """
+
+    def __init__(self, what: str, why: str, fix: str) -> None:
+        super().__init__(f"{what}: {why} ({fix})")
+        self.what = what
+        self.why = why
+        self.fix = fix
