@@ -99,9 +99,9 @@ def work(way: str, file: Path) -> None:
     import boto3
 
     if way == "s3":
-        import emulators
+        import workbench.emulators as package
 
-        with emulators.serve() as connections:
+        with package.serve() as connections:
             os.environ |= connections.env()
             aws = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
             s3 = boto3.client(

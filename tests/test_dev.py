@@ -51,7 +51,7 @@ def test_no_python_is_one_message_with_the_mend(checkout: Path, bare_path: Path)
     result = dev(checkout, "status", PATH=str(bare_path))
     assert result.returncode == 1
     assert result.stderr.startswith("error: Python 3.11 is not on this machine\n")
-    assert "fix: install it" in result.stderr
+    assert "fix:  install it" in result.stderr
 
 
 def test_python_without_venv_names_the_package_to_install(checkout: Path, bare_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_python_without_venv_names_the_package_to_install(checkout: Path, bare_p
     result = dev(checkout, "status", PATH=str(bare_path))
     assert result.returncode == 1
     assert "error: no virtual environment can be made" in result.stderr
-    assert "fix: apt install python3.11-venv" in result.stderr
+    assert "fix:  apt install python3.11-venv" in result.stderr
 
 
 def test_no_network_says_so(checkout: Path) -> None:

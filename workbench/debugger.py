@@ -28,7 +28,7 @@ def listen(component: str) -> None:
         if name != component:
             continue
         try:
-            import debugpy  # noqa: T100 asked for by a setting
+            import debugpy  # noqa: T100, PLC0415 asked for by a setting
 
             debugpy.listen((host, int(port)))  # noqa: T100 asked for by a setting
         except Exception as error:  # noqa: BLE001 whatever it is: the component has its own work to do

@@ -115,12 +115,12 @@ def test_secrets_in_the_environment_reach_airflow_and_no_file(clone: Stack) -> N
     initialize(clone, **shell)
     rendered = services(replace(clone, environment={**clone.environment, **shell}))
     assert rendered["scheduler"]["environment"]["AWS_ACCESS_KEY_ID"] == "from-the-shell"
-    assert "from-the-shell" not in (clone.checkout / ".devcontainer/place.env").read_text(encoding="utf-8")
+    assert "from-the-shell" not in (clone.checkout / ".devcontainer/codespace.env").read_text(encoding="utf-8")
 
 
 def test_what_is_made_for_compose_is_for_its_user_alone_and_never_committed(clone: Stack) -> None:
     initialize(clone)
-    assert (clone.checkout / ".devcontainer/place.env").stat().st_mode & 0o077 == 0
+    assert (clone.checkout / ".devcontainer/codespace.env").stat().st_mode & 0o077 == 0
     subprocess.run(["git", "init", "--quiet"], cwd=clone.checkout, check=True)
-    ignored = ["git", "check-ignore", ".devcontainer/place.env", ".devcontainer/place.env.new"]
+    ignored = ["git", "check-ignore", ".devcontainer/codespace.env", ".devcontainer/codespace.env.new"]
     assert len(subprocess.check_output(ignored, cwd=clone.checkout, text=True).splitlines()) == 2

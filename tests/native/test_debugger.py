@@ -67,7 +67,7 @@ def test_a_run_says_that_the_stand_ins_are_down_and_how_to_start_them(checkout: 
         )
         assert ran.returncode == 1
         assert "error: the emulators are not running, and connections point at them" in ran.stderr
-        assert "fix: ./dev up" in ran.stderr
+        assert "fix:  ./dev up" in ran.stderr
     alone = checkout.root / "dags/alone.py"
     alone.write_text(
         "from airflow.sdk import dag, task\n\n"

@@ -98,7 +98,7 @@ def serve_on_demand(component: Any) -> None:
 
 @functools.lru_cache(maxsize=1)
 def client_on_demand() -> Any:
-    """Return the client that stock's `client` of both components gives, with a transport that is made when it is used."""
+    """Return the same client as stock's `client` of both components, with a transport made at first use."""
     import httpx
     from airflow.api_fastapi.execution_api.app import InProcessExecutionAPI
     from airflow.sdk.api.client import Client

@@ -23,8 +23,6 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: This package is part of the running component: a parse must not load it anew.
-RESIDENT = __package__ or "workbench.airflow"
 #: The checkout, natively; `/opt/airflow` in a container.
 PROJECT = Path(__file__).parents[2]
 #: The project's own modules that DAG files import, as they stand in `sys.path`.
@@ -140,10 +138,9 @@ def forget_own_modules(roots: Iterable[str] = (COMMON,)) -> None:
     """
     folders = tuple(root + os.sep for root in roots)
     for name, module in list(sys.modules.items()):
-        if name not in {"common", RESIDENT} and not name.startswith(f"{RESIDENT}."):
-            file = getattr(module, "__file__", None)
-            if file and file.startswith(folders):
-                del sys.modules[name]
+        file = getattr(module, "__file__", None)
+        if name != "common" and file and file.startswith(folders):
+            del sys.modules[name]
     importlib.invalidate_caches()
 
 

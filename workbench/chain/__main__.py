@@ -1,4 +1,4 @@
-"""`python -m workbench.chain`: run a chain where there is Airflow's environment and no `./dev`, and print its record."""
+"""`python -m workbench.chain`: run a chain inside Airflow's environment, and print its record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from workbench.chain import live, record, request
 from workbench.chain.dags import read_dags
 from workbench.chain.graph import Graph
-from workbench.debug.find import UserError
+from workbench.errors import UserError
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ from workbench.chain.levels import Followed, Outcome, follow
 from workbench.debug import emulators
 from workbench.debug import run as debug
 from workbench.debug.arguments import Request
-from workbench.debug.find import UserError
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from workbench.chain.levels import Followed, announce
 from workbench.chain.plan import plan
 from workbench.debug import arguments
 from workbench.debug.arguments import Request
-from workbench.debug.find import UserError, choose, existing
+from workbench.debug.find import choose, existing
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     import argparse

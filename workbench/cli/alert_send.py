@@ -1,4 +1,4 @@
-"""`python -m workbench.cli.alert_send KIND...`: send samples of failure alerts as a failed task would; one JSON line each."""
+"""`python -m workbench.cli.alert_send KIND...`: send samples of alerts as a failed task would; a JSON line each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main(kinds: list[str]) -> int:
 
     :return: 0 where Slack took all; the last line then says what went wrong and what fixes it.
     """
-    from common.alerts import slack
+    from common.alerts import slack  # noqa: PLC0415 # only this process needs Airflow
     from workbench.cli import alert_samples  # noqa: PLC0415 # only this process needs Airflow
 
     logging.disable(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""`python -m workbench.cli.conn_probe CONN_ID CONN_TYPE`: one real call through a connection; one line on what came of it."""
+"""`python -m workbench.cli.conn_probe CONN_ID CONN_TYPE`: one real call through a connection; one line of result."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         if name in words:
-            module = importlib.import_module(f"workbench.{name}")
+            module = importlib.import_module(f"workbench.cli.commands.{name}")
             module.add_arguments(command)
             command.add_argument("--json", action="store_true", help="print one JSON object for scripts")
             command.set_defaults(run=module.run)

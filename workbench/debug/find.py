@@ -7,21 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import UserError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-
-class UserError(Exception):
-    """A foreseen failure of a run in the debugger.
-
-    :param what: what failed, without a full stop.
-    :param why: the cause.
-    :param fix: the command or the edit that fixes it.
-    """
-
-    def __init__(self, what: str, why: str, fix: str) -> None:
-        super().__init__(f"{what}: {why} ({fix})")
-        self.what, self.why, self.fix = what, why, fix
 
 
 def find(dag_id: str | None, file: Path | None) -> Any:

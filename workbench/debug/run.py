@@ -23,7 +23,8 @@ from workbench import debugger
 from workbench.airflow import debug_database, debug_logs, debug_results, debugging
 from workbench.airflow.debug_database import Event, emitted, pretend
 from workbench.debug import arguments, emulators
-from workbench.debug.find import UserError, find
+from workbench.debug.find import find
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

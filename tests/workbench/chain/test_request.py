@@ -18,7 +18,7 @@ from workbench.chain.dags import Dag, DagFiles
 from workbench.chain.graph import Graph
 from workbench.chain.request import ChainRequest, add_arguments, begin, read
 from workbench.debug.arguments import Request
-from workbench.debug.find import UserError
+from workbench.errors import UserError
 
 A, B, C = (Term("asset", name, f"x://{name}") for name in "abc")
 FILES = DagFiles(

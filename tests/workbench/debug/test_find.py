@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.debug.find import UserError, find
+from workbench.debug.find import find
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import emulators as package
 import httpx
 import pytest
 from google.auth.transport.requests import AuthorizedSession
 from google.oauth2.service_account import Credentials
 from slack_sdk import WebClient
+
+import workbench.emulators as package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

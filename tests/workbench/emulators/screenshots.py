@@ -1,4 +1,4 @@
-"""`.venv/bin/python -m tests.workbench.emulators.screenshots`: take the README's picture of the Slack inbox anew, with Chromium.
+"""`.venv/bin/python -m tests.workbench.emulators.screenshots`: take the picture of the Slack inbox, with Chromium.
 
 It starts emulators of its own and posts samples of the alerts to them.
 """
@@ -9,10 +9,10 @@ import argparse
 import shutil
 from pathlib import Path
 
-import emulators
 from playwright.sync_api import sync_playwright
 from slack_sdk import WebClient
 
+import workbench.emulators as package
 from workbench.cli.alert_samples import samples
 
 IMAGES = Path(__file__).resolve().parents[3] / "docs/images"
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=SIZE[0], help=f"of the window ({SIZE[0]})")
     parser.add_argument("--scheme", choices=["light", "dark"], default="light", help="colours (light)")
     args = parser.parse_args()
-    with emulators.serve() as connections, sync_playwright() as playwright:
+    with package.serve() as connections, sync_playwright() as playwright:
         client = WebClient("xoxb-offline", f"{connections.page_url}/api/")
         for kind in SHOWN:
             failure = samples()[kind]

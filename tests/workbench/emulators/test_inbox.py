@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import emulators as package
 import httpx
 import pytest
 from slack_sdk import WebClient
+
+import workbench.emulators as package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

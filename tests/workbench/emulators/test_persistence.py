@@ -9,12 +9,13 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import emulators as package
 import httpx
 import pytest
 from botocore.exceptions import ClientError, HTTPClientError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
+
+import workbench.emulators as package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

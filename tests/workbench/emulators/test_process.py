@@ -6,11 +6,11 @@ import json
 import socket
 from typing import TYPE_CHECKING
 
-import emulators as package
 import httpx
 import psutil
 import pytest
 
+import workbench.emulators as package
 from workbench.emulators import instance
 
 if TYPE_CHECKING:

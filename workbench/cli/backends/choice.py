@@ -76,7 +76,7 @@ class Place(Protocol):
         """Return the command that runs Python where tasks run, with what they can import and reach."""
 
     def outside(self) -> dict[str, str]:
-        """Return what a process needs that this user starts here and that is no part of it: a debugged run, the demo."""
+        """Return the environment of a process outside it that needs it: a debugged run, the demo."""
 
     def query(self, statement: str) -> list[dict[str, Any]]:
         """Ask Airflow's database; times come as text, and nothing where it is not there."""

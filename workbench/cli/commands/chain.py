@@ -18,7 +18,6 @@ from workbench.chain.graph import Graph
 from workbench.chain.report import Chained
 from workbench.cli.backends import choice
 from workbench.cli.settings import DOCKER
-from workbench.debug.find import UserError
 from workbench.errors import UserError
 
 if TYPE_CHECKING:

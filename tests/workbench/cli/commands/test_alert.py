@@ -102,4 +102,4 @@ def test_stand_ins_that_do_not_run_are_told_at_once(
 ) -> None:
     channel(EMULATORS_PORT="9")
     assert main.main(["alert"]) == 1
-    assert "fix: ./dev up" in capsys.readouterr().err
+    assert "fix:  ./dev up" in capsys.readouterr().err

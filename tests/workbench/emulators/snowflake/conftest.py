@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
-import emulators
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import snowflake.connector
+
+import workbench.emulators as package
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -62,7 +63,7 @@ class Lake:
 @pytest.fixture(scope="session")
 def running() -> Iterator[Connections]:
     """Emulators on free ports, for the whole run."""
-    with emulators.serve() as connections:
+    with package.serve() as connections:
         yield connections
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from snowflake.connector import SnowflakeConnection
     from snowflake.connector.cursor import SnowflakeCursor
 
-README = Path(__file__).parents[4] / "emulators" / "README.md"
+README = Path(__file__).parents[4] / "workbench/emulators/README.md"
 DEVIATIONS = set(re.findall(r"^\| `([^`]+)` \|", README.read_text().partition("\n## Snowflake\n")[2], re.MULTILINE))
 
 numbers = itertools.count()

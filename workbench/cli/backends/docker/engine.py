@@ -168,7 +168,7 @@ def docker(
 
 
 def compose(settings: Settings, *arguments: str) -> tuple[str, ...]:
-    """Return the client's arguments that run Compose on this checkout; a user's own override counts as it does alone."""
+    """Return the client's arguments that run Compose on this checkout, with the user's override file."""
     files = ["compose.yaml", "compose/host.yaml"]
     files += [name for name in ("compose.override.yaml", "compose.override.yml") if (settings.root / name).is_file()]
     return ("compose", *(f"--file={settings.root / name}" for name in files), *arguments)

@@ -158,7 +158,7 @@ def start_services(settings: Settings, rendered: dict[str, Any], console: Consol
 
 
 def fingerprint(settings: Settings, rendered: dict[str, Any]) -> str:
-    """Return a digest of the rendered files, the images by those names, and the containers: another one of any counts."""
+    """Return a digest of the rendered files, the images by those names, and the containers."""
     names = sorted({service["image"] for service in rendered["services"].values()})
     images = docker(settings, "image", "inspect", "--format={{.Id}}", *names).stdout.split()
     found = {name: container["Id"] for name, container in containers.find(settings).items()}

@@ -1,4 +1,4 @@
-"""`python -m workbench.cli.backends.native.airflow_init`: make or migrate Airflow's database, once for each version of Airflow.
+"""Make or migrate Airflow's database, once for each version of Airflow; run by supervisor with `python -m`.
 
 What is done is written on the database itself, as its comment and as the last step: a database without it
 is half-made and is made anew.

@@ -1,4 +1,4 @@
-"""`python -m workbench.cli.backends.native.component NAME`: what supervisor runs; it clears the way and becomes the service."""
+"""`python -m ...component NAME`: what supervisor runs; it clears the way and becomes the service."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def test_the_lock_names_its_holder_and_goes_with_it(load: Callable[..., Settings
 
     settings, console = load(), Console(record=True)
     program = (
-        "import sys, pathlib; from rich.console import Console; from workbench import lock_file; "
+        "import sys, pathlib; from rich.console import Console; from workbench.cli import lock_file; "
         "from workbench.cli.settings import Settings\n"
         "with lock_file.exclusive(Settings.load(pathlib.Path(sys.argv[1]), {}), Console()):\n"
         "    print('held', flush=True); sys.stdin.readline()\n"
