@@ -103,7 +103,7 @@ def test_commands() -> None:
     assert not missing, f"README.md lacks {', '.join(sorted(missing))}: add a row to its table of commands"
     assert len(rows) == len(set(rows))
     for row in {*rows, *COMMAND_ROW.findall(text_of(ROOT / "docs/reference/commands.md"))}:
-        assert row in COMMANDS, f"./dev {row} does not exist: delete its row in README.md and docs/reference/commands.md"
+        assert row in COMMANDS, f"./dev {row} does not exist: delete its row in README.md and commands.md"
 
 
 def test_images() -> None:
