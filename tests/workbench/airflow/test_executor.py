@@ -17,7 +17,8 @@ from airflow.sdk.execution_time import supervisor
 from workbench.airflow import executor
 
 def supervise(**_):
-    task = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1, stderr=-3)
+    code = "import time; print(flush=True); time.sleep(60)"
+    task = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     task.stdout.readline()
     print(task.pid, flush=True)
     raise RuntimeError("The api-server is away")
