@@ -86,9 +86,9 @@ class Place:
 @pytest.fixture(scope="session")
 def pipeline_emulators() -> Iterator[Any]:
     """One instance of the emulators, with the sample data, for all tests of the pipeline."""
-    import workbench.emulators as package  # noqa: PLC0415
+    from workbench.emulators import serve  # noqa: PLC0415
 
-    with package.serve(sample=True) as connections:
+    with serve(sample=True) as connections:
         yield connections
 
 

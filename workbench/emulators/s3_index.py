@@ -1,8 +1,8 @@
-"""The durable index of the S3 emulator: which buckets and objects there are, one row each.
+"""The durable index of the S3 emulator: one row for each bucket and object.
 
-A row is written before the request that changed it is answered. So whatever a client was told survives `kill -9`; a
-power cut may cost the last moments, never leave an object half written: its bytes are on the disk before its row is.
-Uploads in parts that were not completed are forgotten at restart.
+A row is written before the request that changed it is answered, so every acknowledged change survives `kill -9`. A
+power cut may lose the last moments, but leaves no object half written: its bytes are on the disk before its row.
+Uploads in parts that were not completed are deleted at restart.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from moto.s3.models import MultipartDict, s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
 from workbench.emulators import s3_objects
-from workbench.emulators.errors import EmulatorError
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,19 +52,19 @@ class Index:
             self._db.executescript(SCHEMA)
             self._load()
         except sqlite3.Error as error:
-            raise EmulatorError(
+            raise UserError(
                 f"the S3 emulator's index {folder / 'index.sqlite'} cannot be opened", str(error), "./dev reset"
             ) from None
         self._sweep()
 
     def save(self, bucket: str, key: str | None = None) -> None:
-        """Write what a request changed.
+        """Write the changes of a request.
 
-        :param key: the one object that it changed; by default the bucket itself and all in it.
+        :param key: the only object that it changed; by default the bucket and all of its objects.
         """
-        # What an earlier, failed save left behind comes along: its old bytes are already given up.
+        # What an earlier, failed save did not write is written now: its old bytes are discarded already.
         self._unsaved.add((bucket, key))
-        given_up = list(s3_objects.StoredKey.trash)
+        discarded = list(s3_objects.StoredKey.discarded_blobs)
         self._db.execute("BEGIN")
         try:
             for unsaved_bucket, unsaved_key in self._unsaved:
@@ -79,12 +79,12 @@ class Index:
             raise
         self._tags = tags
         self._unsaved.clear()
-        del s3_objects.StoredKey.trash[: len(given_up)]
-        for blob in given_up:
+        del s3_objects.StoredKey.discarded_blobs[: len(discarded)]
+        for blob in discarded:
             (s3_objects.StoredKey.folder / blob).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the database; nothing is waiting to be written."""
+        """Close the database; everything is written already."""
         self._db.close()
 
     def _save_one(self, name: str, key: str | None) -> None:
@@ -121,14 +121,14 @@ class Index:
             for (state,) in self._db.execute("SELECT state FROM tags"):
                 self.backend.tagger = pickle.loads(state)  # noqa: S301  # as above
         except (pickle.UnpicklingError, AttributeError, ImportError, KeyError, TypeError, EOFError) as error:
-            raise EmulatorError(
-                f"the S3 emulator cannot read what it kept in {self.folder}",
-                f"moto {moto.__version__} does not understand it: {error!r}",
-                "./dev reset, which starts again from the sample data",
+            raise UserError(
+                f"the S3 emulator cannot read its data in {self.folder}",
+                f"moto {moto.__version__} does not accept it: {error!r}",
+                "./dev reset, which starts again with the sample data",
             ) from None
 
     def _sweep(self) -> None:
-        """Delete bytes that no row refers to: parts of uploads that were never completed."""
+        """Delete bytes that no row refers to: parts of uploads that were not completed."""
         known = {
             version.blob
             for bucket in self.backend.buckets.values()

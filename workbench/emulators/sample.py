@@ -1,9 +1,9 @@
-"""Sample data as messy as the real sources, made by code from a seed.
+"""Sample data as messy as the real sources, generated from a seed.
 
-The same seed, day and scale give the same bytes, whichever other days are made. What is wrong on purpose: headings
+The same seed, day and scale produce the same bytes, whichever other days are generated. Wrong on purpose: column names
 with blanks and odd capitals, an unnamed index column, customers and agents that appear twice, e-mails in mixed case,
 blanks around values, empty cells, line breaks inside quotes, dates in two formats, calls that are sent again a day
-later, and agents that the sheet does not know.
+later, and agents that are not in the sheet.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import io
 import json
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
+
+from workbench.emulators.spreadsheets import SpreadsheetStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,13 +46,13 @@ MEDIA = ("Twitter", "facebook ", "Instagram", "TikTok", "LinkedIn")
 
 
 class Sink(Protocol):
-    """Where sources go."""
+    """Where the sources are written to."""
 
     def put(self, key: str, content: Iterable[bytes]) -> None:
-        """Keep an object of the source bucket."""
+        """Write an object of the source bucket."""
 
     def sheet(self, tab: str, rows: Iterable[Sequence[str]]) -> None:
-        """Keep a tab of the spreadsheet."""
+        """Write a tab of the spreadsheet."""
 
 
 class FolderSink:
@@ -77,12 +79,12 @@ class FolderSink:
 class EmulatorSink:
     """Running emulators.
 
-    :param s3_url: where S3 is.
+    :param s3_url: the URL of S3.
     :param sheets: the folder of the spreadsheets.
     """
 
     def __init__(self, s3_url: str, sheets: Path) -> None:
-        import boto3  # noqa: PLC0415  # makers of files do without it
+        import boto3  # noqa: PLC0415  # not needed to write files
 
         self._sheets = sheets
         self._s3 = boto3.client(
@@ -99,13 +101,11 @@ class EmulatorSink:
 
     def sheet(self, tab: str, rows: Iterable[Sequence[str]]) -> None:
         """Replace a tab."""
-        from workbench.emulators.sheets import SpreadsheetStore  # noqa: PLC0415  # needs starlette, which FolderSink's users lack
-
         SpreadsheetStore(self._sheets).write(SPREADSHEET, "Telecoms agents", {tab: rows})
 
 
 def generate(sink: Sink, *, days: Iterable[dt.date], scale: int = 1, seed: int = 0) -> None:
-    """Make the customers, the agents' sheet, and a call log and a complaints file for each day."""
+    """Write the customers, the agents' sheet, and a call log and a complaints file for each day."""
     sink.sheet("agents", _agents(scale, seed))
     sink.put("customers/customers_dataset.csv", _csv_chunks(_customers(scale, seed)))
     for day in days:
@@ -189,7 +189,7 @@ def _customer_id(number: int) -> str:
 
 
 def _caller(day: dt.date, number: int, scale: int) -> str:
-    """Return the same customer for the same call on whichever day it is sent; one in a hundred is nobody known."""
+    """Return the customer of a call, the same on whichever day it is sent; one in a hundred is unknown."""
     return _customer_id((number * 7919 + day.toordinal()) % (CUSTOMERS * scale * 101 // 100))
 
 

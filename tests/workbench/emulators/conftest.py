@@ -15,7 +15,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.oauth2.service_account import Credentials
 from slack_sdk import WebClient
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ def emulators() -> Iterator[Connections]:
             environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
             environment.setenv("AWS_PROFILE", "missing")
             environment.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
-            connections = stack.enter_context(package.serve(sample=True))
+            connections = stack.enter_context(serve(sample=True))
         yield connections
 
 

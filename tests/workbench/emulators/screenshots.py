@@ -12,8 +12,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from slack_sdk import WebClient
 
-import workbench.emulators as package
 from workbench.cli.alert_samples import samples
+from workbench.emulators import serve
 
 IMAGES = Path(__file__).resolve().parents[3] / "docs/images"
 #: What tells most about the alerts, the newest last.
@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=SIZE[0], help=f"of the window ({SIZE[0]})")
     parser.add_argument("--scheme", choices=["light", "dark"], default="light", help="colours (light)")
     args = parser.parse_args()
-    with package.serve() as connections, sync_playwright() as playwright:
+    with serve() as connections, sync_playwright() as playwright:
         client = WebClient("xoxb-offline", f"{connections.page_url}/api/")
         for kind in SHOWN:
             failure = samples()[kind]

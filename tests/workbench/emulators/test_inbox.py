@@ -10,7 +10,7 @@ import httpx
 import pytest
 from slack_sdk import WebClient
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -222,7 +222,7 @@ def test_a_browser_that_lost_the_connection_gets_what_it_missed(
 def test_an_open_inbox_follows_a_log_that_was_emptied_and_ends_with_the_stand_ins(
     browser: Browser, tmp_path: Path
 ) -> None:
-    with package.serve(tmp_path) as connections:
+    with serve(tmp_path) as connections:
         slack = WebClient("xoxb-offline", f"{connections.page_url}/api/")
         for number in range(3):
             slack.chat_postMessage(channel="#a", text=f"old {number}")
@@ -244,7 +244,7 @@ def test_the_page_holds_the_newest_and_the_log_all(tmp_path: Path) -> None:
     folder.mkdir()
     lines = [json.dumps({"ts": "1.0", "channel": "#a", "text": f"<{number}>"}) for number in range(1, 251)]
     (folder / "messages.jsonl").write_text("\n".join(lines) + "\n")
-    with package.serve(tmp_path) as connections, httpx.Client(base_url=connections.page_url, trust_env=False) as client:
+    with serve(tmp_path) as connections, httpx.Client(base_url=connections.page_url, trust_env=False) as client:
         html = client.get("/slack").text
         assert html.count("<article") == 100
         assert "&lt;250&gt;" in html

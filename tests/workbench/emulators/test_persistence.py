@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class Told:
 def told(tmp_path_factory: pytest.TempPathFactory, connect_s3: Callable[[Connections], Any]) -> Told:
     """An instance that was killed while four writers were at it."""
     told = Told(tmp_path_factory.mktemp("killed"))
-    with package.serve(told.data, sample=True) as connections:
+    with serve(told.data, sample=True) as connections:
         s3 = connect_s3(connections)
         s3.delete_object(Bucket="telecoms-source", Key="customers/customers_dataset.csv")
         s3.put_bucket_versioning(Bucket="telecoms-lake", VersioningConfiguration={"Status": "Enabled"})
@@ -59,7 +59,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, connect_s3: Callable[[Connect
 @pytest.fixture(scope="module")
 def again(told: Told) -> Iterator[Connections]:
     """The same data, served again."""
-    with package.serve(told.data, sample=True) as connections:
+    with serve(told.data, sample=True) as connections:
         yield connections
 
 
@@ -152,7 +152,7 @@ def test_a_full_disk_is_told_and_costs_no_object_that_was_there(
     tmp_path: Path, connect_s3: Callable[[Connections], Any]
 ) -> None:
     """A limit on the size of files stands in for the disk: the same system calls fail."""
-    with package.serve(tmp_path) as connections:
+    with serve(tmp_path) as connections:
         s3 = connect_s3(connections)
         s3.create_bucket(Bucket="full")
         s3.put_object(Bucket="full", Key="k", Body=b"old")
@@ -172,6 +172,6 @@ def test_a_full_disk_is_told_and_costs_no_object_that_was_there(
         messages = httpx.get(f"{connections.page_url}/slack/messages", trust_env=False).json()
         assert [message["text"] for message in messages] == ["kept"]
         os.kill(connections.pid, signal.SIGKILL)
-    with package.serve(tmp_path) as connections:
+    with serve(tmp_path) as connections:
         s3 = connect_s3(connections)
         assert s3.get_object(Bucket="full", Key="k")["Body"].read() == b"old"

@@ -10,8 +10,7 @@ import httpx
 import psutil
 import pytest
 
-import workbench.emulators as package
-from workbench.emulators import instance
+from workbench.emulators import instance, serve
 
 if TYPE_CHECKING:
     import subprocess
@@ -59,7 +58,7 @@ def test_an_end_without_a_word_on_a_full_disk_says_so(tmp_path: Path, monkeypatc
     monkeypatch.setattr(instance, "NEARLY_FULL", 1 << 62)  # more than any disk has left
     with (
         pytest.raises(RuntimeError, match=f"status 1:\nnothing was logged: the disk that holds {tmp_path} is full"),
-        package.serve(tmp_path),
+        serve(tmp_path),
     ):
         pass
 

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from workbench.emulators.errors import EmulatorError
 from workbench.emulators.snowflake import catalogue, engine, load_history, macros
 from workbench.emulators.snowflake.errors import exists, missing, unsupported
 from workbench.emulators.snowflake.locks import TableLocks
 from workbench.emulators.snowflake.names import literal, quoted
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,7 +116,7 @@ class Account:
             self.duck.execute(f"ATTACH IF NOT EXISTS {literal(str(file))} AS {quoted(name)}")
             self.duck.execute(sql)
         except duckdb.Error as error:
-            raise EmulatorError(
+            raise UserError(
                 f"the warehouse's file {file} cannot be used",
                 str(error).split("\n", maxsplit=1)[0],
                 "free disk space or fix its rights; a damaged file has to be deleted, and its data loaded again",

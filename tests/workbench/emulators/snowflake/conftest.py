@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import snowflake.connector
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,7 +63,7 @@ class Lake:
 @pytest.fixture(scope="session")
 def running() -> Iterator[Connections]:
     """Emulators on free ports, for the whole run."""
-    with package.serve() as connections:
+    with serve() as connections:
         yield connections
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from snowflake.connector.errors import ProgrammingError
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ COPY = "COPY INTO t FROM @lake MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
 @contextmanager
 def running(data: Path, connecting: Callable[..., Any], lake: type) -> Iterator[Any]:
     """An emulator over a data directory, its bucket and a cursor in RAW."""
-    with package.serve(data) as there, connecting(there, schema="RAW") as connection:
+    with serve(data) as there, connecting(there, schema="RAW") as connection:
         yield there, lake(there.s3_url), connection.cursor()
 
 
@@ -83,6 +83,6 @@ def test_a_damaged_file_is_named_at_the_start(tmp_path: Path) -> None:
     """With what to do about it, and without a traceback."""
     (tmp_path / "snowflake").mkdir()
     (tmp_path / "snowflake" / "BROKEN.db").write_bytes(b"this is no database" * 1000)
-    with pytest.raises(RuntimeError, match=r"BROKEN\.db cannot be used") as failed, package.serve(tmp_path):
+    with pytest.raises(RuntimeError, match=r"BROKEN\.db cannot be used") as failed, serve(tmp_path):
         pass
     assert "Traceback" not in str(failed.value)
