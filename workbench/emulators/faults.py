@@ -6,8 +6,12 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from starlette.responses import PlainTextResponse
+
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from starlette.responses import Response
 
 KINDS = ("limit", "error", "hang", "slow", "drop", "lose")
 
@@ -32,6 +36,12 @@ class Fault:
     seconds: float = 1
     error: str | None = None
     match: str = ""
+
+
+def plain_failure(fault: Fault) -> Response:
+    """Return the response of a service without an error format of its own to a fault of kind `limit` or `error`."""
+    retry = {"Retry-After": str(max(1, round(fault.seconds)))}
+    return PlainTextResponse("Fault asked for.\n", status_code=429 if fault.kind == "limit" else 500, headers=retry)
 
 
 class Faults:

@@ -152,12 +152,13 @@ class _Listeners:
         self._serve("page", guarded, self._first_socket)
 
     def _start_snowflake(self, hosts: Any, faults: Any) -> None:
+        from workbench.emulators.faults import plain_failure  # noqa: PLC0415  # as in start()
         from workbench.emulators.snowflake import create_app  # noqa: PLC0415  # as in start()
-        from workbench.emulators.web import Guard, snowflake_failure  # noqa: PLC0415  # as in start()
+        from workbench.emulators.web import Guard  # noqa: PLC0415  # as in start()
 
         folder = self.options.data / "snowflake"
         folder.mkdir(exist_ok=True)
-        guarded = Guard(create_app(folder, self._s3_url), hosts, faults, {"/": "snowflake"}, snowflake_failure)
+        guarded = Guard(create_app(folder, self._s3_url), hosts, faults, {"/": "snowflake"}, plain_failure)
         tls = {"ssl_certfile": self.options.keys / "server.pem", "ssl_keyfile": self.options.keys / "server.key"}
         self._serve("Snowflake", guarded, self._snowflake_socket, **tls)
 

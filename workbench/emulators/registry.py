@@ -12,6 +12,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from workbench.emulators import services
+from workbench.emulators.faults import plain_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,13 +46,13 @@ class Emulator:
     :param connection: the id of the connection in `compose/emulators.env` that points at it.
     :param prefix: how all of its paths begin.
     :param routes: makes its routes, once a process.
-    :param failure: makes the service's own response to a fault of kind `limit` or `error`.
+    :param failure: makes the service's own response to a fault of kind `limit` or `error`; plain text by default.
     """
 
     connection: str
     prefix: str
     routes: Callable[[Context], list[Route]]
-    failure: Callable[[Fault], Response]
+    failure: Callable[[Fault], Response] = plain_failure
 
 
 def emulators() -> dict[str, Emulator]:

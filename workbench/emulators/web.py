@@ -145,9 +145,3 @@ def _byte_by_byte(send: Send, seconds: float) -> Send:
         await send(message | {"body": b""} if body else message)
 
     return slowly
-
-
-def snowflake_failure(fault: Fault) -> Response:
-    """Return the response to a fault of kind `limit` or `error` from Snowflake's gateway."""
-    retry = {"Retry-After": str(max(1, round(fault.seconds)))}
-    return PlainTextResponse("Fault asked for.\n", status_code=429 if fault.kind == "limit" else 500, headers=retry)

@@ -89,7 +89,7 @@ def test_it_shows_a_message_as_slack_does(slack: WebClient, open_page: Open) -> 
     assert links == {"Run": "http://a.b/r", "Open log": "http://a.b/?x=1&y=2", "docs": "https://x.y"}
     assert message.locator("hr").count() == 1
     assert message.locator(".context i").inner_text() == "3"
-    assert message.locator("details").inner_text() == "as a notification"
+    assert message.locator("details").inner_text() == "Text of the notification"
     message.locator("summary").click()
     assert message.locator("details .text").inner_text() == "load failed & more"
 

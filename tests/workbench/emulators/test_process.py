@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from workbench.emulators import instance, serve
+from workbench.emulators import instance, registry, serve
 
 if TYPE_CHECKING:
     import subprocess
@@ -83,9 +83,10 @@ def test_a_broken_index_is_one_message(tmp_path: Path, run_emulators: Run) -> No
 
 def test_the_environment_is_that_of_compose(emulators: Connections) -> None:
     env = emulators.env()
+    connected = {"aws_default", "snowflake_default"} | {each.connection for each in registry.emulators().values()}
+    assert connected >= {"google_cloud_default", "slack_api_default"}
     assert {name for name in env if name.startswith("AIRFLOW_CONN_")} == {
-        f"AIRFLOW_CONN_{name}"
-        for name in ("AWS_DEFAULT", "SNOWFLAKE_DEFAULT", "GOOGLE_CLOUD_DEFAULT", "SLACK_API_DEFAULT")
+        f"AIRFLOW_CONN_{name.upper()}" for name in connected
     }
     connections = {name: json.loads(value) for name, value in env.items() if name.startswith("AIRFLOW_CONN_")}
     assert connections["AIRFLOW_CONN_AWS_DEFAULT"]["extra"]["endpoint_url"] == emulators.s3_url
