@@ -1,4 +1,4 @@
-"""What a client was told survives restart and `kill -9`."""
+"""Acknowledged data survives a restart and `kill -9`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WRITERS, BEFORE_KILL = 4, 60
 
 
 @dataclass
-class Told:
+class Acknowledged:
     """What the emulators had acknowledged when they were killed."""
 
     data: Path
@@ -37,29 +37,31 @@ class Told:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, connect_s3: Callable[[Connections], Any]) -> Told:
-    """An instance that was killed while four writers were at it."""
-    told = Told(tmp_path_factory.mktemp("killed"))
-    with serve(told.data, sample=True) as connections:
+def acknowledged(tmp_path_factory: pytest.TempPathFactory, connect_s3: Callable[[Connections], Any]) -> Acknowledged:
+    """An instance that was killed during the writes of four clients."""
+    acknowledged = Acknowledged(tmp_path_factory.mktemp("killed"))
+    with serve(acknowledged.data, sample=True) as connections:
         s3 = connect_s3(connections)
         s3.delete_object(Bucket="telecoms-source", Key="customers/customers_dataset.csv")
         s3.put_bucket_versioning(Bucket="telecoms-lake", VersioningConfiguration={"Status": "Enabled"})
-        told.version = s3.put_object(Bucket="telecoms-lake", Key="ü b/k", Body=b"1", Tagging="a=b", Metadata={"m": "n"})
+        acknowledged.version = s3.put_object(
+            Bucket="telecoms-lake", Key="ü b/k", Body=b"1", Tagging="a=b", Metadata={"m": "n"}
+        )
         s3.put_object(Bucket="telecoms-lake", Key="ü b/k", Body=b"22")
         s3.create_bucket(Bucket="written")
         upload = s3.create_multipart_upload(Bucket="written", Key="unfinished")["UploadId"]
         s3.upload_part(Bucket="written", Key="unfinished", UploadId=upload, PartNumber=1, Body=b"x" * 1000)
         WebClient("xoxb-offline", f"{connections.page_url}/api/").chat_postMessage(channel="#kept", text="kept")
-        kill_while_writing(s3, connections.pid, told.objects)
-    with (told.data / "slack" / "messages.jsonl").open("a") as log:
+        kill_while_writing(s3, connections.pid, acknowledged.objects)
+    with (acknowledged.data / "slack" / "messages.jsonl").open("a") as log:
         log.write('{"ts": "1", "chan')  # as a kill in the middle of a message leaves it
-    return told
+    return acknowledged
 
 
 @pytest.fixture(scope="module")
-def again(told: Told) -> Iterator[Connections]:
-    """The same data, served again."""
-    with serve(told.data, sample=True) as connections:
+def again(acknowledged: Acknowledged) -> Iterator[Connections]:
+    """The same data, served again after the kill."""
+    with serve(acknowledged.data, sample=True) as connections:
         yield connections
 
 
@@ -70,7 +72,7 @@ def s3_again(again: Connections, connect_s3: Callable[[Connections], Any]) -> An
 
 
 def kill_while_writing(s3: Any, pid: int, acknowledged: dict[str, bytes]) -> None:
-    """Put objects, some under a name again and again, and kill the server; note what it acknowledged."""
+    """Put objects, some of them repeatedly, and kill the server; record what it acknowledged."""
     enough = threading.Event()
 
     def write(writer: int) -> None:
@@ -96,20 +98,24 @@ def kill_while_writing(s3: Any, pid: int, acknowledged: dict[str, bytes]) -> Non
         writer.join()
 
 
-def test_kill_9_loses_no_object_that_was_acknowledged(told: Told, s3_again: Any) -> None:
-    """Only the last, unanswered write of each writer may or may not be there, and then whole."""
+def test_objects(acknowledged: Acknowledged, s3_again: Any) -> None:
+    """`kill -9` loses no acknowledged object.
+
+    The last write of each writer, which was not acknowledged, is there whole or not at all.
+    """
     pages = s3_again.get_paginator("list_objects_v2").paginate(Bucket="written")
     keys = [item["Key"] for page in pages for item in page["Contents"]]
     kept = {key: s3_again.get_object(Bucket="written", Key=key)["Body"].read() for key in keys}
-    assert len(told.objects) > BEFORE_KILL
+    assert len(acknowledged.objects) > BEFORE_KILL
     assert all(len(set(content.splitlines())) == 1 and content.count(b"\n") == 50 for content in kept.values())
-    for key, content in told.objects.items():
+    for key, content in acknowledged.objects.items():
         newer = kept[key].split()[1] > content.split()[1] or len(kept[key]) > len(content)
         assert kept[key] == content or (key.endswith("/again") and newer)
-    assert len(kept.keys() - told.objects.keys()) <= WRITERS
+    assert len(kept.keys() - acknowledged.objects.keys()) <= WRITERS
 
 
-def test_parts_of_unfinished_uploads_are_swept(told: Told, s3_again: Any) -> None:
+def test_unfinished_uploads(acknowledged: Acknowledged, s3_again: Any) -> None:
+    """The parts of unfinished uploads are deleted at restart."""
     assert "Uploads" not in s3_again.list_multipart_uploads(Bucket="written")
     buckets = [bucket["Name"] for bucket in s3_again.list_buckets()["Buckets"]]
     versions = [
@@ -118,40 +124,45 @@ def test_parts_of_unfinished_uploads_are_swept(told: Told, s3_again: Any) -> Non
         for page in s3_again.get_paginator("list_object_versions").paginate(Bucket=bucket)
         for version in page.get("Versions", [])
     ]
-    assert len(list((told.data / "s3" / "objects").iterdir())) == len(versions)
+    assert len(list((acknowledged.data / "s3" / "objects").iterdir())) == len(versions)
 
 
-def test_versions_tags_metadata_and_settings_are_kept(told: Told, s3_again: Any) -> None:
+def test_versions(acknowledged: Acknowledged, s3_again: Any) -> None:
+    """Versions, tags, metadata and settings survive `kill -9`."""
     assert s3_again.get_bucket_versioning(Bucket="telecoms-lake")["Status"] == "Enabled"
     where = {"Bucket": "telecoms-lake", "Key": "ü b/k"}
-    old = s3_again.get_object(**where, VersionId=told.version["VersionId"])
-    assert (old["Body"].read(), old["ETag"], old["Metadata"]) == (b"1", told.version["ETag"], {"m": "n"})
-    tags = s3_again.get_object_tagging(**where, VersionId=told.version["VersionId"])["TagSet"]
+    old = s3_again.get_object(**where, VersionId=acknowledged.version["VersionId"])
+    assert (old["Body"].read(), old["ETag"], old["Metadata"]) == (b"1", acknowledged.version["ETag"], {"m": "n"})
+    tags = s3_again.get_object_tagging(**where, VersionId=acknowledged.version["VersionId"])["TagSet"]
     assert tags == [{"Key": "a", "Value": "b"}]
     assert s3_again.get_object(**where)["Body"].read() == b"22"
 
 
-def test_sample_data_is_uploaded_once(s3_again: Any) -> None:
+def test_sample(s3_again: Any) -> None:
+    """Sample data is uploaded once: a deleted object does not come back."""
     sources = {item["Key"] for item in s3_again.list_objects_v2(Bucket="telecoms-source")["Contents"]}
     assert "customers/customers_dataset.csv" not in sources
     assert len(sources) == 6
 
 
-def test_messages_are_kept_and_half_a_line_is_dropped(again: Connections) -> None:
+def test_messages(again: Connections) -> None:
+    """Slack messages survive, and half a line at the end of the log is dropped."""
     messages = httpx.get(f"{again.page_url}/slack/messages", trust_env=False).json()
     assert [message["text"] for message in messages] == ["kept"]
 
 
-def test_two_instances_stand_side_by_side(s3: Any, s3_again: Any) -> None:
+def test_two_instances(s3: Any, s3_again: Any) -> None:
+    """Two instances run side by side, each with its own data."""
     names = [{bucket["Name"] for bucket in each.list_buckets()["Buckets"]} for each in (s3, s3_again)]
     assert "written" in names[1] - names[0]
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux limits the files of another process")
-def test_a_full_disk_is_told_and_costs_no_object_that_was_there(
-    tmp_path: Path, connect_s3: Callable[[Connections], Any]
-) -> None:
-    """A limit on the size of files stands in for the disk: the same system calls fail."""
+def test_full_disk(tmp_path: Path, connect_s3: Callable[[Connections], Any]) -> None:
+    """A full disk is reported, and no existing object is lost.
+
+    A limit on the size of files replaces the full disk: the same system calls fail.
+    """
     with serve(tmp_path) as connections:
         s3 = connect_s3(connections)
         s3.create_bucket(Bucket="full")

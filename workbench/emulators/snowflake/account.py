@@ -1,7 +1,7 @@
-"""The account: DuckDB, its databases as files, and what has to be there before anyone logs in.
+"""The account: DuckDB, its databases as files, and the objects that exist before the first login.
 
-fakesnow keeps stages and file formats in memory; here the global database is a file like the others, so
-everything is there again after a restart or a kill.
+fakesnow keeps stages and file formats in memory. Here the global database is a file like the others, so they survive a
+restart and a kill.
 """
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from workbench.emulators.snowflake.external_stage import ObjectStore
 
 PREPARED = "TELECOMS"
-"""The database that an administrator would have made for the pipeline."""
+"""The database of the pipeline, which exists from the start."""
 
 USER = "workbench"
 PASSWORD = "offline"  # noqa: S105 not a secret: the emulator knows this one only
-"""The one login; it opens nothing but this emulator."""
+"""The only login; it is valid for this emulator alone."""
 
 STAGE_OPTIONS = f"{engine.GLOBAL}.{engine.INTERNAL}._stage_options"
 """The options of a stage that fakesnow's own table has no column for: its file format."""
@@ -40,8 +40,8 @@ STAGE_OPTIONS = f"{engine.GLOBAL}.{engine.INTERNAL}._stage_options"
 class Account:
     """One Snowflake account, persisted in a folder.
 
-    :param data: one `<DATABASE>.db` each, and the global database.
-    :param objects: where `s3://` leads.
+    :param data: the folder with a file `<DATABASE>.db` for each database, and the global database.
+    :param objects: the objects behind `s3://`.
     """
 
     def __init__(self, data: Path, objects: ObjectStore) -> None:
@@ -67,14 +67,14 @@ class Account:
             self.create_database(PREPARED)
 
     def databases(self) -> list[str]:
-        """Names, in order."""
+        """Return the names of the databases, in order."""
         rows = self.duck.cursor().execute("SELECT database_name FROM duckdb_databases() WHERE NOT internal").fetchall()
         return sorted(name for (name,) in rows if name not in {engine.GLOBAL, "memory"})
 
     def create_database(self, name: str) -> None:
-        """Make a database with its schema PUBLIC.
+        """Create a database with its schema PUBLIC.
 
-        :raises SnowflakeError: 002002 if it is there, 000002 if the name cannot be a file's.
+        :raises SnowflakeError: 002002 where it exists, 000002 where the name is not a valid file name.
         """
         if not re.fullmatch(r"[A-Z_][A-Z0-9_$]*", name):
             raise unsupported(f"a database named {name}: upper-case letters, digits and _ only")
@@ -85,9 +85,9 @@ class Account:
             self.duck.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}.PUBLIC")
 
     def drop_database(self, name: str) -> None:
-        """Forget a database and delete its file.
+        """Drop a database and delete its file.
 
-        :raises SnowflakeError: 002043 if there is none.
+        :raises SnowflakeError: 002043 where it does not exist.
         """
         with self._ddl:
             if name not in self.databases():
@@ -102,12 +102,12 @@ class Account:
                 file.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Write everything into the databases' own files."""
+        """Write everything to the databases' files."""
         for name in [*self.databases(), engine.GLOBAL]:
             try:
                 self.duck.execute(f"CHECKPOINT {quoted(name)}")
             except duckdb.TransactionException:
-                continue  # a session is in the middle of a transaction: its log is replayed at the next start
+                continue  # a session has an open transaction: its log is replayed at the next start
         self.duck.close()
 
     def _attach(self, name: str, sql: str) -> None:
@@ -119,7 +119,7 @@ class Account:
             raise UserError(
                 f"the warehouse's file {file} cannot be used",
                 str(error).split("\n", maxsplit=1)[0],
-                "free disk space or fix its rights; a damaged file has to be deleted, and its data loaded again",
+                "free disk space, or fix its permissions; delete a damaged file and load its data again",
             ) from error
 
     def _open(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What is there after a restart, and after kill -9."""
+"""The data after a restart and after kill -9."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def running(data: Path, connecting: Callable[..., Any], lake: type) -> Iterator[
         yield there, lake(there.s3_url), connection.cursor()
 
 
-def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[..., Any], lake: Any, people: Any) -> None:
-    """Databases, tables, views, comments, stages, formats and load history are there; what was not committed is not."""
+def test_kill(tmp_path: Path, connecting: Callable[..., Any], lake: Any, people: Any) -> None:
+    """Databases, their objects, comments and load history survive `kill -9`; uncommitted data does not."""
     with running(tmp_path, connecting, type(lake)) as (there, files, cursor):
         for statement in SETUP:
             cursor.execute(statement)
@@ -64,8 +64,8 @@ def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[...
         assert {statement: cursor.execute(statement).fetchall() for statement in answers} == answers
 
 
-def test_a_full_disk_is_an_error_of_the_statement(tmp_path: Path, connecting: Callable[..., Any], lake: Any) -> None:
-    """It says so, what was there stays, and with room again the account works on."""
+def test_full_disk(tmp_path: Path, connecting: Callable[..., Any], lake: Any) -> None:
+    """A full disk is an error of the statement; the data stays, and the account works again once there is room."""
     with running(tmp_path, connecting, type(lake)) as (there, _, cursor):
         cursor.execute("CREATE SCHEMA raw")
         cursor.execute("CREATE TABLE t AS SELECT 1 AS a")
@@ -79,8 +79,8 @@ def test_a_full_disk_is_an_error_of_the_statement(tmp_path: Path, connecting: Ca
         assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
 
 
-def test_a_damaged_file_is_named_at_the_start(tmp_path: Path) -> None:
-    """With what to do about it, and without a traceback."""
+def test_damaged_file(tmp_path: Path) -> None:
+    """A damaged file is named at the start, with the fix and without a traceback."""
     (tmp_path / "snowflake").mkdir()
     (tmp_path / "snowflake" / "BROKEN.db").write_bytes(b"this is no database" * 1000)
     with pytest.raises(RuntimeError, match=r"BROKEN\.db cannot be used") as failed, serve(tmp_path):
