@@ -21,7 +21,7 @@ class Dag:
     :ivar schedule: the part by time, such as `0 0 * * *`; empty where there is none.
     :ivar condition: the part by assets; None where there is none.
     :ivar outlets: those of all its tasks.
-    :ivar source: Airflow's own object.
+    :ivar airflow_dag: Airflow's own object.
     """
 
     dag_id: str
@@ -29,7 +29,7 @@ class Dag:
     schedule: str = ""
     condition: Condition | None = None
     outlets: tuple[Term, ...] = ()
-    source: Any = field(default=None, repr=False, compare=False)
+    airflow_dag: Any = field(default=None, repr=False, compare=False)
 
     @property
     def reads(self) -> tuple[Term, ...]:

@@ -38,14 +38,15 @@ def run(resolved: ResolvedRequest, first: Request) -> ChainResult:
     if not first.slack:
         os.environ["AIRFLOW_ALERT_TO"] = "log"
     graph = resolved.graph
-    sources = [graph.dags[dag_id].source for dag_id in sorted({*graph.with_assets(), *filter(None, [resolved.dag_id])})]
+    dag_ids = sorted({*graph.with_assets(), *filter(None, [resolved.dag_id])})
+    dags = [graph.dags[dag_id].airflow_dag for dag_id in dag_ids]
     if debugger.attached():  # a breakpoint can take longer than a task may
-        for source in sources:
-            debugging.lift_time_limits(source)
+        for dag in dags:
+            debugging.lift_time_limits(dag)
     with quiet(), debugger.looking_away():
         debugging.load()
         try:
-            debug.prepare(sources)
+            debug.prepare(dags)
         except ValueError as error:
             raise UserError(
                 "a DAG cannot be serialized, so Airflow would not run it", str(error), "fix the file"
@@ -66,12 +67,12 @@ class DagRunner:
         """Run one DAG; where a later one cannot be run at all, print why and return a failed run."""
         title = ", ".join(map(str, dag.triggered_by)) or "by hand"
         print(f"\n=== {dag.dag_id}, triggered by {title}", file=sys.stderr, flush=True)
-        source = self.resolved.graph.dags[dag.dag_id].source
+        airflow_dag = self.resolved.graph.dags[dag.dag_id].airflow_dag
         events = [event.row for event in dag.triggering_asset_events] if dag.triggered_by else None
         began = time.monotonic()
         asked = self.first if number == 0 and self.resolved.dag_id else Request()
         try:
-            run = debug.run_asked(source, asked, events)
+            run = debug.run_asked(airflow_dag, asked, events)
         except Exception as error:
             if isinstance(error, UserError) and (number == 0 or emulators.refused):
                 raise
