@@ -105,12 +105,12 @@ def test_one_dag_can_be_run_by_itself(front: Stack) -> None:
 
 
 def test_a_chain_runs_beside_the_tasks_and_is_drawn_here(front: Stack, tmp_path: Path) -> None:
-    chain = as_json(front, "chain", "ingest_customers", "--skip", "transform_marts", "--graph", str(tmp_path / "g.svg"))
+    chain = as_json(front, "chain", "ingest_customers", "--skip", "transform_marts", "--graph", str(tmp_path / "g.md"))
     assert [(run["dag_id"], run["state"]) for run in chain["runs"]] == [
         ("ingest_customers", "success"),
         ("load_warehouse", "success"),
     ]
-    assert "ingest_customers" in (tmp_path / "g.svg").read_text()
+    assert "ingest_customers" in (tmp_path / "g.md").read_text()
 
 
 def test_logs_end_with_the_last_lines_and_are_followed(front: Stack) -> None:

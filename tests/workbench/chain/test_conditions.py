@@ -1,4 +1,4 @@
-"""What wakes a DAG: by example, and held against Airflow's own scheduler on its own tables."""
+"""What triggers a DAG: by example, and compared with Airflow's own scheduler on its own tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, select, update
 from sqlalchemy.orm import Session
 
-from workbench.chain.conditions import AssetKey, Event, Group, Queue, Term
+from workbench.chain.conditions import AssetEvent, AssetKey, EventQueue, Group, Term
 from workbench.chain.dags import condition_of
 
 if TYPE_CHECKING:
@@ -35,15 +35,14 @@ A, B, C = (Term("asset", name, name) for name in "abc")
 X = Term("alias", "x")
 
 
-def event(name: str, *aliases: str) -> Event:
-    return Event(AssetKey(name, name), aliases=aliases)
+def event(name: str, *aliases: str) -> AssetEvent:
+    return AssetEvent(AssetKey(name, name), aliases=aliases)
 
 
-def woken(condition: Any, *events: Event) -> bool:
-    queue = Queue({"d": condition})
-    for one in events:
-        queue.announce(one)
-    return bool(queue.woken())
+def triggered(condition: Any, *events: AssetEvent) -> bool:
+    queue = EventQueue({"d": condition})
+    queue.add(events)
+    return bool(queue.take_triggered())
 
 
 @pytest.mark.parametrize(
@@ -61,43 +60,47 @@ def woken(condition: Any, *events: Event) -> bool:
         (Term("uri", "b", "b"), "a", False),
     ],
 )
-def test_a_condition_holds_by_what_is_queued(condition: Any, names: str, holds: bool) -> None:
-    assert woken(condition, *map(event, names)) is holds
+def test_condition(condition: Any, names: str, holds: bool) -> None:
+    """A condition holds by the assets whose events are queued."""
+    assert triggered(condition, *map(event, names)) is holds
 
 
-def test_an_alias_holds_by_an_asset_that_was_written_through_it() -> None:
-    assert woken(X, event("a", "x"))
-    assert not woken(X, event("a"))
-    assert woken(Group("all", (X, A)), event("a", "x"))
+def test_alias() -> None:
+    """An alias holds by an asset that was written through it."""
+    assert triggered(X, event("a", "x"))
+    assert not triggered(X, event("a"))
+    assert triggered(Group("all", (X, A)), event("a", "x"))
 
 
-def test_a_run_that_an_alias_woke_is_handed_no_event() -> None:
-    queue = Queue({"d": X, "e": Group("any", (X, A))})
-    queue.announce(event("a", "x"))
-    first, second = queue.woken()
-    assert (first.causes, first.handed) == ((event("a", "x"),), ())
-    assert second.handed == (event("a", "x"),)
+def test_alias_gives_no_events() -> None:
+    """The tasks of a run that an alias alone triggered see no event."""
+    queue = EventQueue({"d": X, "e": Group("any", (X, A))})
+    queue.add([event("a", "x")])
+    first, second = queue.take_triggered()
+    assert (first.triggered_by, first.triggering_asset_events) == ((event("a", "x"),), ())
+    assert second.triggering_asset_events == (event("a", "x"),)
 
 
-def test_a_run_empties_the_queue_of_its_own_dag_alone() -> None:
-    queue = Queue({"both": Group("all", (A, B)), "one": A})
-    queue.announce(event("a"))
-    assert [wake.dag_id for wake in queue.woken()] == ["one"]
-    queue.announce(event("b"))
-    assert [wake.dag_id for wake in queue.woken()] == ["both"]
-    assert queue.woken() == []
+def test_queue_emptied() -> None:
+    """A run empties the queue of its own DAG and of no other."""
+    queue = EventQueue({"both": Group("all", (A, B)), "one": A})
+    queue.add([event("a")])
+    assert [dag.dag_id for dag in queue.take_triggered()] == ["one"]
+    queue.add([event("b")])
+    assert [dag.dag_id for dag in queue.take_triggered()] == ["both"]
+    assert queue.take_triggered() == []
 
 
-def test_events_that_come_together_wake_one_run_with_all_of_them() -> None:
-    queue = Queue({"d": Group("any", (A, B))})
-    for name in "aab":
-        queue.announce(event(name))
-    (wake,) = queue.woken()
-    assert wake.handed == (event("a"), event("a"), event("b"))
+def test_events_together() -> None:
+    """Events that come together trigger one run with all of them."""
+    queue = EventQueue({"d": Group("any", (A, B))})
+    queue.add(map(event, "aab"))
+    (dag,) = queue.take_triggered()
+    assert dag.triggering_asset_events == (event("a"), event("a"), event("b"))
 
 
 @pytest.mark.parametrize(
-    ("condition", "names", "needs"),
+    ("condition", "names", "missing"),
     [
         (Group("all", (A, B, C)), "b", "a and c"),
         (Group("all", (A, Group("any", (B, C)))), "a", "b or c"),
@@ -106,13 +109,13 @@ def test_events_that_come_together_wake_one_run_with_all_of_them() -> None:
         (Group("all", (C, Group("any", (X, Group("all", (A, B)))))), "a", "c and (alias x or b)"),
     ],
 )
-def test_a_dag_that_waits_says_what_for(condition: Any, names: str, needs: str) -> None:
-    queue = Queue({"d": condition})
-    for name in names:
-        queue.announce(event(name))
+def test_waiting(condition: Any, names: str, missing: str) -> None:
+    """A DAG that waits says what it received and what is missing."""
+    queue = EventQueue({"d": condition})
+    queue.add(map(event, names))
     (waiting,) = queue.waiting()
-    assert waiting.needs == needs
-    assert waiting.has == tuple(map(event, names))
+    assert waiting.missing == missing
+    assert waiting.received == tuple(map(event, names))
 
 
 # --- beside Airflow's scheduler ---
@@ -132,13 +135,13 @@ conditions = st.recursive(
     max_leaves=6,
 )
 updates = st.tuples(st.sampled_from(ASSETS), st.sets(st.sampled_from([alias.name for alias in ALIASES])))
-#: An update of an asset, or a look of the scheduler.
-happenings = st.lists(st.one_of(updates, updates, st.none()), max_size=14).map(lambda found: [*found, None])
+#: An update of an asset, or a round of the scheduler.
+steps = st.lists(st.one_of(updates, updates, st.none()), max_size=14).map(lambda found: [*found, None])
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Any]:
-    """Airflow's tables, empty, and none of this process's own database."""
+    """Airflow's tables, empty, in a database of their own."""
     import_all_models()
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine)
@@ -147,7 +150,7 @@ def database() -> Iterator[Any]:
 
 
 class Scheduler:
-    """Airflow's own code around one look at the queue."""
+    """Airflow's own code for one round of its scheduler."""
 
     def __init__(self, session: Session, schedules: dict[str, Any]) -> None:
         self.session = session
@@ -164,8 +167,8 @@ class Scheduler:
         assert not errors
         session.execute(update(DagModel).values(is_paused=False))
 
-    def announce(self, asset: Asset, aliases: set[str]) -> int:
-        """Record an event; give its id."""
+    def add(self, asset: Asset, aliases: set[str]) -> int:
+        """Record an event and return its id."""
         model = self.session.scalar(select(AssetModel).where(AssetModel.name == asset.name))
         written = AssetManager.register_asset_change(asset=model, source_alias_names=aliases, session=self.session)
         assert written
@@ -173,8 +176,8 @@ class Scheduler:
         self.session.expire_all()
         return int(written.id)
 
-    def look(self) -> dict[str, list[int]]:
-        """Create the DAG runs that are due; give for each DAG the events that its run is handed."""
+    def create_runs(self) -> dict[str, list[int]]:
+        """Create the DAG runs that are due; return for each DAG the events that its run's tasks see."""
         dags, dates = DagModel.dags_needing_dagruns(self.session)
         due = [dag for dag in dags.all() if dag.dag_id in dates]
         runner: Any = SimpleNamespace(job=SimpleNamespace(id=None), log=logging.getLogger(__name__))
@@ -183,32 +186,33 @@ class Scheduler:
         self.session.flush()
         self.session.expire_all()
         new = [run for run in self.session.scalars(select(DagRun)) if run.id not in known]
-        return {run.dag_id: [handed.id for handed in run.consumed_asset_events] for run in new}
+        return {run.dag_id: [event.id for event in run.consumed_asset_events] for run in new}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(schedules=st.lists(conditions, min_size=3, max_size=6), happened=happenings)
-def test_the_queue_wakes_what_airflows_scheduler_wakes_and_hands_over_the_same_events(
-    database: Any, schedules: list[Any], happened: list[Any]
-) -> None:
-    """Save one: of several events of one asset Airflow may leave the last ones for the run after."""
+@given(schedules=st.lists(conditions, min_size=3, max_size=6), happened=steps)
+def test_same_as_scheduler(database: Any, schedules: list[Any], happened: list[Any]) -> None:
+    """The queue triggers the DAGs that Airflow's scheduler triggers, and gives their tasks the same events.
+
+    With one exception: of several events of one asset Airflow may leave the last ones for the next run.
+    """
     named = {f"dag_{number}": schedule for number, schedule in enumerate(schedules)}
-    queue = Queue({dag_id: condition_of(schedule) for dag_id, schedule in named.items()})
+    queue = EventQueue({dag_id: condition_of(schedule) for dag_id, schedule in named.items()})
     left: dict[str, set[int]] = {dag_id: set() for dag_id in named}
     with database.connect() as connection, connection.begin() as transaction, Session(connection) as session:
         scheduler = Scheduler(session, named)
-        for happening in happened:
-            if happening is not None:
-                asset, aliases = happening
-                row = scheduler.announce(asset, aliases)
-                queue.announce(Event(AssetKey(asset.name, asset.uri), aliases=tuple(sorted(aliases)), row=row))
+        for step in happened:
+            if step is not None:
+                asset, aliases = step
+                row = scheduler.add(asset, aliases)
+                queue.add([AssetEvent(AssetKey(asset.name, asset.uri), aliases=tuple(sorted(aliases)), row=row)])
                 continue
-            ours, airflows = {wake.dag_id: wake for wake in queue.woken()}, scheduler.look()
+            ours, airflows = {dag.dag_id: dag for dag in queue.take_triggered()}, scheduler.create_runs()
             assert set(ours) == set(airflows)
-            for dag_id, wake in ours.items():
-                rows = [handed.row for handed in wake.handed]
+            for dag_id, dag in ours.items():
+                rows = [event.row for event in dag.triggering_asset_events]
                 assert set(airflows[dag_id]) <= {*rows, *left[dag_id]}
-                if not left[dag_id] and len({handed.asset for handed in wake.causes}) == len(wake.causes):
+                if not left[dag_id] and len({event.asset for event in dag.triggered_by}) == len(dag.triggered_by):
                     assert airflows[dag_id] == rows
                 left[dag_id] |= {*rows} - {*airflows[dag_id]}
                 left[dag_id] -= {*airflows[dag_id]}
