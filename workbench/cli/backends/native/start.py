@@ -28,6 +28,8 @@ PATIENCE = 300
 DISK_NEEDED = 500 * MIB
 MEMORY_NEEDED = 1200 * MIB
 POLL = 0.25
+#: How often a service that ends is started again before `up` stops waiting for it.
+RETRIES = 2
 #: In `.run`: state that is being deleted.
 TRASH = "trash"
 
@@ -60,18 +62,18 @@ def start_services(supervisor: Supervisor, progress: Progress) -> bool:
     before = {service.name: service for service in observe(settings, memory=False)}
     if all(service.ready for service in before.values()):
         return False
-    asked: set[str] = set()
+    asked: dict[str, int] = {}
     with progress:
         while True:
             now = {service.name: service for service in observe(settings, memory=False, patience=POLL)}
             progress.show(now.values())
             if all(service.ready for service in now.values()):
                 return True
+            fail_early(settings, now.values(), asked)
             for name in startable(now):
                 if name not in asked and not now[name].pid:
-                    asked.add(name)
+                    asked[name] = now[name].restarts
                     supervisor.start_service(name)
-            fail_early(settings, now.values(), asked)
             if not supervisor.running():
                 raise UserError("the supervisor has ended", tail(supervisor.log), "./dev up")
             if time.monotonic() > deadline:
@@ -89,11 +91,18 @@ def startable(now: dict[str, Service]) -> tuple[str, ...]:
     return (services.POSTGRES, services.EMULATORS, services.INIT)
 
 
-def fail_early(settings: Settings, now: Iterable[Service], asked: set[str]) -> None:
-    """Stop waiting as soon as supervisor has given up on a service."""
+def fail_early(settings: Settings, now: Iterable[Service], asked: dict[str, int]) -> None:
+    """Stop waiting as soon as the one-shot has failed, or a service has ended again and again since it was asked for.
+
+    :param asked: how often each service that was asked for had been restarted until then.
+    """
     for service in now:
-        if service.state == "failed" and service.name in asked:
-            raise failure(settings, service, "it ended again and again")
+        if service.name not in asked or service.pid:
+            continue
+        if service.state == "failed":
+            raise failure(settings, service, "it failed")
+        if service.state != "stopped" and service.restarts - asked[service.name] >= RETRIES:
+            raise failure(settings, service, "it ended again and again, and is still tried from time to time")
 
 
 def failure(settings: Settings, service: Service, verdict: str) -> UserError:

@@ -31,6 +31,8 @@ def test_supervisor_runs_every_service_and_rotates_its_log(load: Callable[..., S
         assert program["command"].endswith(f"-m workbench.cli.backends.native.component {name}")
         assert int(program["stdout_logfile_maxbytes"]) > 0
         assert program["autorestart"] == ("false" if name == services.INIT else "true")
+        # Each retry comes a second later than the one before: 40 000 take the life of a laptop.
+        assert name == services.INIT or int(program["startretries"]) > 40_000
 
 
 def test_its_configuration_survives_blanks_and_percent_signs_in_the_path(checkout: Path) -> None:
