@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import signal
 import subprocess
@@ -9,8 +10,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.console import Console
 
+from workbench.cli import keys
 from workbench.cli.backends.native import airflow_init, postgres
+from workbench.cli.backends.native import start as native_start
 from workbench.cli.backends.native.supervise import make_socket_folder
 from workbench.errors import UserError
 
@@ -135,3 +139,15 @@ def test_a_database_that_somebody_restored_is_migrated_and_not_dropped(
         assert query(settings, "airflow", "SELECT run_id FROM dag_run") == [("kept",)]
         assert airflow_init.is_done(settings)
     assert migrated
+
+
+def test_a_new_fernet_key_for_a_database_that_has_another_is_said(settings: Settings) -> None:
+    console = Console(record=True, file=io.StringIO(), soft_wrap=True)
+    native_start.warn_of_lost_key(settings, console)  # the first start
+    postgres.make_cluster(settings)
+    keys.make_keys(settings)
+    native_start.warn_of_lost_key(settings, console)
+    assert console.export_text() == ""
+    (settings.keys / "fernet_key").unlink()
+    native_start.warn_of_lost_key(settings, console)
+    assert "fernet_key is missing" in console.export_text()

@@ -43,6 +43,7 @@ def prepare(settings: Settings, console: Console) -> None:
     available = machine.free_memory()
     if available < MEMORY_NEEDED:
         console.print(f"[yellow]{available // MIB} MiB of memory are free[/]; {MEMORY_NEEDED // MIB} are comfortable.")
+    warn_of_lost_key(settings, console)
     keys.make_keys(settings)
     keys.make_emulators_keys(settings)
     make_socket_folder(settings)
@@ -50,6 +51,14 @@ def prepare(settings: Settings, console: Console) -> None:
     settings.airflow_home.mkdir(mode=0o700, exist_ok=True)  # tasks' logs are in it
     # Airflow would write a file of all its defaults, with a key of its own in it.
     (settings.airflow_home / "airflow.cfg").write_text("# Settings come from compose/airflow.env.\n", encoding="utf-8")
+
+
+def warn_of_lost_key(settings: Settings, console: Console) -> None:
+    """Say so before a new Fernet key is made for a database that was encrypted with another."""
+    file = settings.keys / "fernet_key"
+    if not file.is_file() and postgres.has_cluster(settings):
+        console.print(f"[yellow]{file} is missing[/]: a new key is made. Variables and connections that were saved in")
+        console.print("Airflow cannot be read until the old key is back there: save them again, or restore it.")
 
 
 def start_services(supervisor: Supervisor, progress: Progress) -> bool:
