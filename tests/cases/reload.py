@@ -7,6 +7,7 @@ import os
 import shutil
 import textwrap
 import time
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -76,8 +77,8 @@ DEADLY: dict[str, tuple[str, int | None, str]] = {
     "crashes": ("import ctypes; ctypes.string_at(0)", 3, "crashed while it was parsed: segmentation fault"),
     "killed": ("import os; os.kill(os.getpid(), 9)", None, "killed while it was parsed: by signal 9 (SIGKILL)"),
     "closes": ("import os; os.closerange(0, 999)", None, "while it was parsed"),
-    "garbles": (r"import os; os.write(0, b'\0\0\0\4none')", None, "while it was parsed"),
-    "no_text": (r"raise ValueError('\udcff\0')", 3, r"ValueError: \udcff\0"),
+    "garbles": (r"import os; os.write(0, b'\0\0\0\4none')", None, ""),
+    "no_text": (r"raise ValueError('\udcff\0')", 3, "surrogates not allowed"),
     "no_string": (NO_STRING, 4, "SystemExit: 4"),
     "not_stored": (PARTIAL.format(r"description='\0'"), None, "Airflow's database refuses what it defines"),
 }
@@ -342,12 +343,15 @@ class ReloadCases:
         os.mkfifo(project.dags / "pipe.py")
         (project.dags / "folder.py").mkdir()
         (project.dags / "nowhere.py").symlink_to("nowhere.py")
-        (project.dags / "none.zip").write_bytes(b"PK, of airflow and dag")
+        packed = project.dags / "packed.zip"
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("inside.py", seen.read_text())
+        packed.write_bytes(packed.read_bytes().replace(b"airflow", b"another", 1))  # whose checksum is another one
         name = project.dags / os.fsdecode(b"no_text\xff.py")
         name.write_text(seen.read_text())
-        until(project.errors, {long.name, r"no_text\udcff.py"})
-        name.unlink()
-        long.unlink()
+        until(project.errors, {long.name, r"no_text\udcff.py", packed.name})
+        for path in (name, long, packed):
+            path.unlink()
         circle, ignore = project.dags / "circle", project.dags / ".airflowignore"
         for value, path in enumerate((circle, ignore), 2):
             if path == circle:

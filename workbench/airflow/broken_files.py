@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 KEPT_READS = 1024
 #: Seconds in which what a process wrote at its end is read, also where what it started holds its sockets open.
 LINGER = 1.0
-#: The database is away.
-CONNECTION_ERRORS = (exc.OperationalError, exc.InterfaceError)
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +56,7 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
         self._listed: dict[str, list[Path]] = {}
 
     def _find_files_in_bundle(self, bundle: Any) -> list[Path]:
-        """Leave out names that no database takes; where the folder cannot be listed, give what was found before.
+        """Leave out names that no database takes; where the folder cannot be listed, take those found before.
 
         Stock ends with a link to a folder above, an `.airflowignore` that is no text, and a name that is not UTF-8.
         """
@@ -67,9 +65,9 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
             found = super()._find_files_in_bundle(bundle)
         except Exception as error:
             log.exception("No new files of %s", bundle.path)
-            words = f"{type(error).__name__}: {error}: no DAG file is added or removed until this is fixed"
+            words = f"{error} ({type(error).__name__}); until this is fixed, no new DAG file is found"
             self._unlisted[str(bundle.path)] = words
-            return self._listed.get(bundle.name, [])
+            return [path for path in self._listed.get(bundle.name, []) if (bundle.path / path).exists()]
         for path in found:
             if (shown := ended_parses.printable(str(path))) != str(path):
                 self._unlisted[str(bundle.path / shown)] = "the file's name is not valid text (UTF-8): rename it"
@@ -107,9 +105,9 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
     def _create_process(self, dag_file: Any) -> Any:
         try:
             return super()._create_process(dag_file)
-        except CONNECTION_ERRORS:
-            raise
         except Exception as error:
+            if _database_is_away(error):
+                raise
             log.exception("%s cannot be parsed", dag_file.rel_path)
             words = f"its parse could not be started: {type(error).__name__}: {error}"
             self._store(dag_file, _failed(dag_file, words), time.monotonic())
@@ -149,12 +147,14 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
         runs, bundle = self._file_stats[file].run_count, file.bundle_name
         try:
             self._file_stats[file] = self._write(result, bundle, began, runs)
-        except CONNECTION_ERRORS:
-            raise
         except Exception as error:
+            if _database_is_away(error):
+                raise
             log.exception("What %s defines cannot be stored", file.rel_path)
-            words = (str(getattr(error, "orig", None) or error).splitlines() or [""])[0]
-            result = _failed(file, f"Airflow's database refuses what it defines: {type(error).__name__}: {words}")
+            # A transaction that has failed before says so first.
+            words = str(getattr(error, "orig", None) or error).rpartition("Original exception was: ")[2]
+            words = (words.splitlines() or [type(error).__name__])[0]
+            result = _failed(file, f"Airflow's database refuses what it defines: {words}")
             self._file_stats[file] = self._write(result, bundle, began, runs)
         return result
 
@@ -239,6 +239,10 @@ def _guarded(read: Callable[[socket], bool], *, endless: bool) -> Callable[[sock
             return not endless
 
     return guarded
+
+
+def _database_is_away(error: Exception) -> bool:
+    return isinstance(error, exc.OperationalError | exc.InterfaceError) or "OperationalError" in str(error)
 
 
 def _failed(file: Any, text: str) -> Any:

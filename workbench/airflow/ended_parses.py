@@ -9,6 +9,7 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
+import sys
 import traceback
 from contextlib import suppress
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from airflow.models import dagbag
 
 from workbench.airflow.memory import limit_mib
 
+HERE = os.path.dirname(__file__)  # noqa: PTH120 compared with frames' names
 _leave: Any = os._exit
 #: Seconds before its end at which a parse that takes too long writes where it is.
 BEFORE_TIMEOUT = 1.0
@@ -54,13 +56,39 @@ def trace_into(file: IO[bytes], seconds: float) -> None:
     os._exit = _exit  # type: ignore[assignment] # it does not return either
 
 
+def keep_errors() -> None:
+    """Have a file that cannot be opened or unpacked show that: stock's DagBag only writes it into its log."""
+    process_file = dagbag.DagBag.process_file
+
+    def kept(self: Any, filepath: str, *options: Any, **more: Any) -> Any:
+        try:
+            return process_file(self, filepath, *options, **more)
+        except Exception:  # noqa: BLE001 zipfile raises many
+            self.import_errors[filepath] = _traceback()
+            return []
+
+    dagbag.DagBag.process_file = kept
+
+
 def trace_exception(file: IO[bytes]) -> None:
     """Write the exception that ends this process, and nothing else."""
     os._exit = _leave
     file.seek(0)
     file.truncate()
-    file.write(traceback.format_exc().encode(errors="backslashreplace"))
+    file.write(_traceback().encode(errors="backslashreplace"))
     file.flush()
+
+
+def _traceback() -> str:
+    """Return the traceback of the exception at hand without this package's own frames: nothing is wrong with those."""
+    kind, error, frames = sys.exc_info()
+    found = traceback.TracebackException(kind, error, frames)  # type: ignore[arg-type] # there is one
+    part: traceback.TracebackException | None = found
+    while part is not None:
+        own = [frame for frame in part.stack if os.path.dirname(frame.filename) != HERE]  # noqa: PTH120 plain text
+        part.stack = traceback.StackSummary.from_list(own)
+        part = part.__cause__ or part.__context__
+    return "".join(found.format())
 
 
 def die_first() -> None:

@@ -235,6 +235,7 @@ class RecordedProcess(broken_files.GuardedProcess):
 def parse_and_record(record: IO[bytes], trace: IO[bytes], roots: tuple[str, ...]) -> None:
     """Parse as stock does, in the child process."""
     ended_parses.die_first()
+    ended_parses.keep_errors()
     ended_parses.trace_into(trace, conf.getint("dag_processor", "dag_file_processor_timeout"))
     recorder = reads.Recorder().start()
     reads.forget_own_modules(roots)
