@@ -136,11 +136,16 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
     def _end(self, file: Any, process: Any, reason: str) -> None:
         """Store what a parse gave, or why it gave nothing."""
         del self._processors[file]
-        process.close()
         if process.parsing_result is None and not process.runs_callbacks:
             text = ended_parses.import_error(str(file.absolute_path), process.trace, reason)
             process.parsing_result = _failed(file, text)
         process.parsing_result = self._store(file, process.parsing_result, process.start_time)
+        if process.parsing_result is not None:  # a process that ran callbacks has none
+            self._learn(file, process)
+        process.close()
+
+    def _learn(self, file: Any, process: Any) -> None:
+        """Take note of a result that has been stored."""
 
     def _store(self, file: Any, result: Any, began: float) -> Any:
         """Write a result into the database, or that it refuses that, which ends stock; return what was written."""
@@ -202,6 +207,7 @@ class GuardedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[m
             self._on_socket_closed(sock)
             sock.close()
         self.logger_filehandle.close()
+        self.trace.close()
 
     @property
     def is_ready(self) -> bool:

@@ -190,11 +190,6 @@ class WatchingManager(broken_files.SturdyManager):
             if ended or self._rung or not self._processors or time.monotonic() >= deadline:
                 return
 
-    def _end(self, file: Any, process: Any, reason: str) -> None:
-        super()._end(file, process, reason)
-        if process.parsing_result is not None:  # a process that ran callbacks has none
-            self._learn(file, process)
-
     def _learn(self, file: Any, process: Any) -> None:
         """Note what a parse read and whether it failed, and forget what it did not find any more."""
         result, record = process.parsing_result, reads.Reads.load(process.record)
@@ -230,6 +225,11 @@ class RecordedProcess(broken_files.GuardedProcess):
         process: RecordedProcess = super().start(target=target, trace=trace, **arguments)
         process.record = record
         return process
+
+    def close(self) -> None:
+        """Hear nothing more of it."""
+        super().close()
+        self.record.close()
 
 
 def parse_and_record(record: IO[bytes], trace: IO[bytes], roots: tuple[str, ...]) -> None:
