@@ -359,10 +359,12 @@ class ReloadCases:
             else:
                 path.write_bytes(b"\xff")
             project.dag("seen", value)
+            (project.dags / f"none_{value}.py").touch()  # a new file has the folder listed
             until(lambda: [error["file"] for error in project.status()["import_errors"]], ["dags"])
             until(project.tags, {"seen": [str(value)]})
             path.unlink()
             until(lambda: project.status()["import_errors"], [])
+        assert project.noticed_by() == "events"
         assert project.restarts() == before
 
     def test_a_module_that_a_broken_file_waits_for_mends_it(self, project: Project) -> None:

@@ -114,7 +114,9 @@ class WatchingManager(broken_files.SturdyManager):
         if self._watcher is None:
             return
         versioned = any(bundle.supports_versioning for bundle in self._dag_bundles)
-        self.bundle_refresh_check_interval = LISTING if self._watching and not versioned else self._configured_listing
+        # What keeps a folder from being listed, a link for one, may go without any event.
+        seldom = self._watching and not versioned and not self._unlisted
+        self.bundle_refresh_check_interval = LISTING if seldom else self._configured_listing
         now = time.monotonic()
         self._changes = [(moment, each) for moment, each in self._changes if now - moment < self.processor_timeout]
         if changes := self._watcher.take():
