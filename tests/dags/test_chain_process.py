@@ -53,7 +53,7 @@ def test_a_dag_that_is_skipped_is_told_and_does_not_run(make_place: Callable[...
     assert [(held["dag_id"], held["woken_by"][0]["asset"]) for held in told["held"]] == [
         ("load_warehouse", "raw_agents")
     ]
-    assert place.lake_keys() == ["raw/agents/agents.parquet"]
+    assert place.lake_keys("raw/") == ["raw/agents/agents.parquet"]
 
 
 def test_a_run_that_fails_ends_in_1_and_wakes_nothing(place: Place, tmp_path: Path) -> None:
