@@ -198,7 +198,8 @@ def test_a_plan_asks_for_what_is_new_and_not_for_what_ever_was(
     loading.load()
     loading.place.query(
         "INSERT INTO RAW.LOAD_LEDGER SELECT dataset, 'day ' || n, load_id || n, etag, row_count, announced_at, wave, "
-        "published_at FROM RAW.LOADS, (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS n FROM TABLE(GENERATOR(ROWCOUNT => 50000)))"
+        "published_at "
+        "FROM RAW.LOADS, (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS n FROM TABLE(GENERATOR(ROWCOUNT => 50000)))"
     )
     assert loading.place.query("SELECT COUNT(*) FROM RAW.LOADS") == [(50_001,)]
     for day in range(10):

@@ -3,7 +3,8 @@
 Leans on the innards of Airflow 3.0.6: `SchedulerJobRunner._create_dag_runs_asset_triggered` selects the events of a run
 as `AssetEvent` rows, from the last such run's date on. Where there was none it takes all that ever were, and each task
 of the run gets them at its start: with 5,000 events five tasks take a minute and a half, with 50,000 nothing goes on.
-Later versions of Airflow begin where the DAG began to wait for its assets (apache/airflow#68749), and so does this.
+Later versions of Airflow begin where the DAG began to wait for its assets, unless it catches up (apache/airflow#68749),
+and so does this.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ from __future__ import annotations
 import functools
 import logging
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
     from sqlalchemy.orm import ORMExecuteState, Session
 
@@ -29,20 +30,32 @@ def install() -> None:
     """Bound what the scheduler hands to the runs that it creates."""
     from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 
-    stock = SchedulerJobRunner._create_dag_runs_asset_triggered  # noqa: SLF001 Airflow has no hook for it
+    SchedulerJobRunner._create_dag_runs_asset_triggered = bounded()  # noqa: SLF001 Airflow has no hook for it
+
+
+def bounded() -> Any:
+    """Return the scheduler's method that creates such runs, bounded."""
+    from airflow.jobs.scheduler_job_runner import SchedulerJobRunner, _get_current_dag
+
+    stock = SchedulerJobRunner._create_dag_runs_asset_triggered  # noqa: SLF001 as above
 
     @functools.wraps(stock)
     def _create_dag_runs_asset_triggered(self: Any, dag_models: Any, triggered_date_by_dag: Any, session: Any) -> None:
         for dag_model in dag_models:
-            until = triggered_date_by_dag[dag_model.dag_id]
-            with only(session, new_events(session, dag_model.dag_id, until)):
+            dag_id = dag_model.dag_id
+            dag = _get_current_dag(dag_id=dag_id, session=session)
+            catchup = dag is not None and dag.catchup
+            with only(session, new_events(session, dag_id, triggered_date_by_dag[dag_id], catchup=catchup)):
                 stock(self, [dag_model], triggered_date_by_dag, session)
 
-    SchedulerJobRunner._create_dag_runs_asset_triggered = _create_dag_runs_asset_triggered  # noqa: SLF001 as above
+    return _create_dag_runs_asset_triggered
 
 
-def new_events(session: Session, dag_id: str, until: datetime) -> list[int]:
-    """Return the ids of the newest events that came since a DAG's last run, or since it began to wait for them."""
+def new_events(session: Session, dag_id: str, until: datetime, *, catchup: bool) -> list[int]:
+    """Return the ids of the newest events that came since a DAG's last run, or since it began to wait for them.
+
+    :param catchup: where there was no run yet, return also what came before.
+    """
     from airflow.models.asset import AssetEvent, DagScheduleAssetReference
     from airflow.models.dagrun import DagRun
     from airflow.utils.types import DagRunType
@@ -52,7 +65,8 @@ def new_events(session: Session, dag_id: str, until: datetime) -> list[int]:
     last = session.scalar(select(func.max(DagRun.run_after)).where(*asset_triggered, DagRun.run_after < until))
     reference = DagScheduleAssetReference
     waits = session.execute(select(reference.asset_id, reference.created_at).where(reference.dag_id == dag_id)).all()
-    since = last or min((created_at for _, created_at in waits), default=until)
+    began = datetime.min.replace(tzinfo=UTC) if catchup else min((at for _, at in waits), default=until)
+    since = last or began
     found: list[tuple[datetime, int]] = []
     for asset_id, _ in waits:  # each by the index of its events
         of_asset = select(AssetEvent.timestamp, AssetEvent.id).where(
