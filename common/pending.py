@@ -7,14 +7,19 @@ long the history of files and events has become, and nothing is lost with an eve
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
+from common.datasets import DATASETS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
 
 PREFIX = "pending/"
 #: Objects of one request to delete, S3's limit.
@@ -54,8 +59,13 @@ class Notice:
 
     @classmethod
     def from_key(cls, key: str) -> Notice:
-        """Read what `key` says."""
+        """Read what `key` says.
+
+        :raises ValueError: where it is no notice's.
+        """
         moment, dataset, partition, rows, etag = key.removeprefix(PREFIX).split("/")
+        if dataset not in DATASETS:
+            raise ValueError(f"there is no dataset {dataset}")
         return cls(moment.replace("T", " "), dataset, unquote(partition), int(rows), unquote(etag))
 
 
@@ -78,7 +88,11 @@ class Pending:
         found: dict[Partition, list[Notice]] = defaultdict(list)
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=PREFIX):
             for item in page.get("Contents", ()):
-                notice = Notice.from_key(item["Key"])
+                try:
+                    notice = Notice.from_key(item["Key"])
+                except ValueError as error:
+                    log.warning("s3://%s/%s is not a notice: left out (%s)", self.bucket, item["Key"], error)
+                    continue
                 found[notice.of].append(notice)
         return found
 

@@ -254,10 +254,10 @@ def latest_notices(events: Mapping[str, Iterable[Any]]) -> dict[Partition, Notic
             if "partition" not in extra:
                 log.warning("An event of %s at %s names no partition: left out", dataset, event.timestamp)
                 continue  # for instance one that a person made in the UI
-            moment = str(extra.get("announced_at") or utc_text(event.timestamp))
-            notice = Notice(moment, dataset, str(extra["partition"]), 0, UNKNOWN)
-            if extra.keys() >= {"rows", "etag"}:  # an ingest's; of a person's, whatever is there is to be loaded
-                notice = replace(notice, rows=int(extra["rows"]), etag=str(extra["etag"]))
+            # A person's: whatever is there is to be loaded.
+            notice = Notice(utc_text(event.timestamp), dataset, str(extra["partition"]), 0, UNKNOWN)
+            if extra.keys() >= {"rows", "etag", "announced_at"}:
+                notice = replace(notice, **{name: extra[name] for name in ("rows", "etag", "announced_at")})
             latest[notice.of] = max(notice, latest.get(notice.of, notice))
     return latest
 

@@ -190,6 +190,13 @@ def test_a_notices_key_says_all_of_it(loading: Loading, partition: str) -> None:
     assert loading.pending.notices() == {}
 
 
+def test_what_is_no_notice_keeps_no_other_from_being_loaded(loading: Loading) -> None:
+    for key in (PREFIX, f"{PREFIX}notes.txt", f"{PREFIX}2025-11-23T12:00:00.000000/gone/2025-11-20/1/etag"):
+        loading.place.s3.put_object(Bucket=loading.place.lake, Key=key, Body=b"")
+    loading.announce(DAY, "a")
+    assert loading.load() == [DAY]
+
+
 def test_a_plan_asks_for_what_is_new_and_not_for_what_ever_was(
     loading: Loading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
