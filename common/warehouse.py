@@ -143,11 +143,9 @@ class Warehouse:
         todo, answered = [], []
         for of_partition in notices.values():
             latest, keys = max(of_partition), [notice.key for notice in of_partition]
-            if any(map(ledger.published, of_partition)) or (ledger.lacks(latest) and not ledger.rejects(latest)):
-                todo.append(_load(latest, keys))
-            elif not ledger.lacks(latest):
+            if not ledger.lacks(latest) and not any(map(ledger.published, of_partition)):
                 answered += keys
-            elif retry_rejected:
+            elif retry_rejected or ledger.published(latest) or not ledger.rejects(latest):
                 todo.append(_load(latest, keys))
         pending.remove(answered)
         if len(todo) > MOST:

@@ -389,6 +389,21 @@ def test_a_bad_file_is_tried_again_once_it_is_announced_anew_or_a_person_asks(lo
     assert loading.visible() == ["fixed"]
 
 
+def test_a_bad_file_is_tried_once_also_where_the_good_one_before_it_has_no_event_yet(loading: Loading) -> None:
+    good = loading.announce(DAY, "a")
+    loading.load()
+    loading.pending.add(good)  # the publication was killed before its event
+    assert [load["notices"] for load in loading.plan()] == [[good.key]]
+    loading.announce_object(DAY, b"not Parquet", minute=1)
+    (load,) = loading.plan()
+    with pytest.raises(BadDataError):
+        loading.stage(load)
+    assert loading.plan() == []
+    loading.announce(DAY, "b", minute=2)
+    assert loading.load() == [DAY]
+    assert loading.pending.notices() == {}
+
+
 def test_an_object_that_is_gone_is_named(loading: Loading) -> None:
     loading.announce(DAY, "a")
     (load,) = loading.plan()
