@@ -26,7 +26,7 @@ COMMANDS: dict[str, str] = {
     "logs": "show the logs of a service (-f follows)",
     "shell": "a shell with the environment set",
     "run": "dag.test() of one DAG, in a database of its own",
-    "chain": "a DAG and every DAG that its asset events wake, in one process",
+    "chain": "a DAG and every DAG that its asset events trigger, in one process",
     "test": "the whole test suite",
     "check": "lint, types and hooks on all files",
     "doctor": "look at everything a start needs and change nothing",

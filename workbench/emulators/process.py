@@ -129,7 +129,7 @@ class _Listeners:
         """Upload the sample data in a process of its own, whose memory is free again when it ends."""
         if self.options.empty or (self.options.data / "seeded").exists():
             return None
-        command = [sys.executable, "-m", "workbench.emulators", "sample", "--data", str(self.options.data)]
+        command = [sys.executable, "-m", "workbench.emulators", "sample", "--keep", "--data", str(self.options.data)]
         return subprocess.Popen([*command, "--s3-url", self._s3_url], stdout=subprocess.DEVNULL)
 
     def _start_first_port(self, s3: Any, emulators: Any, hosts: Any, faults: Any) -> None:

@@ -2,13 +2,14 @@
 
 A row is written before the request that changed it is answered, so every acknowledged change survives `kill -9`. A
 power cut may lose the last moments, but leaves no object half written: its bytes are on the disk before its row.
-Uploads in parts that were not completed are deleted at restart.
+Uploads in parts that were not completed are deleted at restart. Data that cannot be read is not changed.
 """
 
 from __future__ import annotations
 
 import copy
 import pickle
+import re
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,15 @@ from moto.s3.models import MultipartDict, s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
 from workbench.emulators import s3_objects
+from workbench.emulators.recovery import move_aside
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ACCOUNT, PARTITION = "123456789012", "aws"
+#: The names of the files with the bytes of objects.
+BLOB = re.compile(r"[0-9a-f]{32}")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets (bucket TEXT PRIMARY KEY, state BLOB NOT NULL);
@@ -46,14 +50,14 @@ class Index:
         self._unsaved: set[tuple[str, str | None]] = set()
         self._tags = b""
         try:
-            self._db = sqlite3.connect(folder / "index.sqlite", check_same_thread=False, isolation_level=None)
+            self._db = self._open(folder / "index.sqlite")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(SCHEMA)
             self._load()
         except sqlite3.Error as error:
             raise UserError(
-                f"the S3 emulator's index {folder / 'index.sqlite'} cannot be opened", str(error), "./dev reset"
+                f"the S3 emulator's index {folder / 'index.sqlite'} cannot be read", str(error), move_aside(folder)
             ) from None
         self._sweep()
 
@@ -120,12 +124,27 @@ class Index:
                 self.backend.buckets[name].keys.setlist(key, pickle.loads(versions))  # noqa: S301  # as above
             for (state,) in self._db.execute("SELECT state FROM tags"):
                 self.backend.tagger = pickle.loads(state)  # noqa: S301  # as above
-        except (pickle.UnpicklingError, AttributeError, ImportError, KeyError, TypeError, EOFError) as error:
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001  # a damaged pickle raises anything
             raise UserError(
                 f"the S3 emulator cannot read its data in {self.folder}",
                 f"moto {moto.__version__} does not accept it: {error!r}",
-                "./dev reset, which starts again with the sample data",
+                move_aside(self.folder),
             ) from None
+
+    def _open(self, file: Path) -> sqlite3.Connection:
+        """Return the index, unless it is missing while objects exist: they would be deleted as unfinished uploads."""
+        objects = sum(1 for path in s3_objects.StoredKey.folder.iterdir() if BLOB.fullmatch(path.name))
+        if not objects or (file.is_file() and file.stat().st_size):  # SQLite deletes the log of a missing file
+            index = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+            if not objects or index.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone():
+                return index
+        raise UserError(
+            f"the S3 emulator's index {file} is missing or empty",
+            f"without it the names of {objects} existing objects are unknown",
+            f"put the index back; or {move_aside(self.folder)}",
+        )
 
     def _sweep(self) -> None:
         """Delete bytes that no row refers to: parts of uploads that were not completed."""
@@ -137,5 +156,5 @@ class Index:
             if isinstance(version, s3_objects.StoredKey)
         }
         for path in s3_objects.StoredKey.folder.iterdir():
-            if path.name not in known:
+            if BLOB.fullmatch(path.name) and path.name not in known:
                 path.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -37,10 +38,8 @@ class MessageLog:
         self._lock = threading.Lock()
         self._watchers: set[Callable[[], object]] = set()
         self.closed = False
-        if path.exists():  # a kill during a write may leave half a line
-            content = path.read_bytes()
-            if not content.endswith(b"\n"):
-                path.write_bytes(content[: content.rfind(b"\n") + 1])
+        if path.exists():
+            _move_damage_aside(path)
         self._recent = deque((Entry(number, each) for number, each in enumerate(self.all(), 1)), RECENT)
 
     def append(self, message: dict[str, Any]) -> None:
@@ -98,3 +97,29 @@ class MessageLog:
 
     def _count(self) -> int:
         return self._recent[-1].number if self._recent else 0
+
+
+def _move_damage_aside(path: Path) -> None:
+    """Move lines that are not valid messages to a file of their own: a kill or an editor may leave such lines."""
+    content = path.read_bytes()
+    lines = [line for line in content.split(b"\n") if line]
+    messages = [line for line in lines if _is_message(line)]
+    whole = b"".join(line + b"\n" for line in messages)
+    if whole == content:
+        return
+    if damaged := [line + b"\n" for line in lines if not _is_message(line)]:
+        kept = path.with_suffix(".damaged")
+        with kept.open("ab") as file:
+            file.writelines(damaged)
+        print(f"{path}: {len(damaged)} lines are not valid messages; they are kept in {kept}", file=sys.stderr)
+    draft = path.with_suffix(".new")
+    draft.write_bytes(whole)
+    draft.replace(path)
+
+
+def _is_message(line: bytes) -> bool:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(message, dict) and "channel" in message

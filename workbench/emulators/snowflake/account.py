@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from workbench.emulators.recovery import move_aside
 from workbench.emulators.snowflake import catalogue, engine, load_history, macros
 from workbench.emulators.snowflake.errors import exists, missing, unsupported
 from workbench.emulators.snowflake.locks import TableLocks
@@ -52,6 +53,7 @@ class Account:
         self.scratch = data / "scratch"
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
+        self._check_files()
         self._ddl = threading.Lock()
         self.duck = engine.open_duckdb()
         self.duck.execute(f"SET temp_directory = {literal(str(self.scratch / 'duckdb'))}")
@@ -98,7 +100,10 @@ class Account:
                     duck.execute(
                         f"DELETE FROM {engine.GLOBAL}.{engine.INTERNAL}.{table} WHERE database_name = ?", [name]
                     )
-            for file in (self.data / f"{name}.db", self.data / f"{name}.db.wal"):
+            for file in (
+                self.data / f"{name}.db.wal",
+                self.data / f"{name}.db",
+            ):  # the log first: it must not exist without the file
                 file.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -119,8 +124,18 @@ class Account:
             raise UserError(
                 f"the warehouse's file {file} cannot be used",
                 str(error).split("\n", maxsplit=1)[0],
-                "free disk space, or fix its permissions; delete a damaged file and load its data again",
+                f"free disk space or fix its permissions; if it is damaged: {move_aside(file)}, and load it again",
             ) from error
+
+    def _check_files(self) -> None:
+        """Refuse to start where the file of a log is missing: DuckDB would delete the log with its data."""
+        for log in self.data.glob("*.wal"):
+            if not log.with_suffix("").exists() and log.stat().st_size:
+                raise UserError(
+                    f"the warehouse's file {log.with_suffix('')} is missing",
+                    f"its log {log.name} exists, and holds the last changes",
+                    f"put the file back; or {move_aside(log)}",
+                )
 
     def _open(self, name: str) -> None:
         self._attach(name, engine.database_catalogue_sql(name))
