@@ -123,7 +123,7 @@ def generate(sink: Sink, *, days: Iterable[dt.date], scale: int = 1, seed: int =
 
 
 def _agents(scale: int, seed: int) -> Iterator[Sequence[str]]:
-    random = Random(f"{seed} agents")  # noqa: S311  # sample data is no secret
+    random = Random(f"{seed} agents")  # noqa: S311  # sample data is not a secret
     yield AGENT_HEAD
     for number in range(AGENTS * scale):
         name = f"{random.choice(FIRST_NAMES)} {random.choice(LAST_NAMES)}"
@@ -134,7 +134,7 @@ def _agents(scale: int, seed: int) -> Iterator[Sequence[str]]:
 
 
 def _customers(scale: int, seed: int) -> Iterator[Sequence[str]]:
-    random = Random(f"{seed} customers")  # noqa: S311  # sample data is no secret
+    random = Random(f"{seed} customers")  # noqa: S311  # sample data is not a secret
     yield CUSTOMER_HEAD
     for number in range(CUSTOMERS * scale):
         first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
@@ -156,7 +156,7 @@ def _customers(scale: int, seed: int) -> Iterator[Sequence[str]]:
 
 
 def _calls(day: dt.date, scale: int, seed: int) -> Iterator[Sequence[str]]:
-    random = Random(f"{seed} calls {day}")  # noqa: S311  # sample data is no secret
+    random = Random(f"{seed} calls {day}")  # noqa: S311  # sample data is not a secret
     yield CALL_HEAD
     index = 0
     for number in range(CALLS * scale):
@@ -174,7 +174,7 @@ def _calls(day: dt.date, scale: int, seed: int) -> Iterator[Sequence[str]]:
 
 
 def _complaints(day: dt.date, scale: int, seed: int) -> Iterator[dict[str, Any]]:
-    random = Random(f"{seed} complaints {day}")  # noqa: S311  # sample data is no secret
+    random = Random(f"{seed} complaints {day}")  # noqa: S311  # sample data is not a secret
     for number in range(COMPLAINTS * scale):
         status = random.choice(STATUSES)
         resolved = _date(random, day + dt.timedelta(days=random.randrange(5)))

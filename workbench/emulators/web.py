@@ -70,7 +70,7 @@ def _control(faults: Faults) -> Callable[[Request], Any]:
 
 
 class Guard:
-    """What stands in front of an application: it refuses foreign web pages and applies faults.
+    """Middleware of an application: it refuses foreign web pages and applies faults.
 
     :param app: the application.
     :param services: prefix of paths -> emulator. Faults do not apply to other paths, and links may open those.

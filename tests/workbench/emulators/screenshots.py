@@ -16,13 +16,13 @@ from workbench.cli.alert_samples import samples
 from workbench.emulators import serve
 
 IMAGES = Path(__file__).resolve().parents[3] / "docs/images"
-#: What tells most about the alerts, the newest last.
+#: The kinds of alert in the picture, the newest last.
 SHOWN = ("burst", "events", "memory")
 SIZE = (960, 600)
 
 
 def main() -> None:
-    """Take it."""
+    """Take the picture."""
     parser = argparse.ArgumentParser(prog="python -m tests.workbench.emulators.screenshots", description=__doc__)
     parser.add_argument("--into", type=Path, default=IMAGES, help="folder (docs/images)")
     parser.add_argument("--width", type=int, default=SIZE[0], help=f"of the window ({SIZE[0]})")

@@ -166,7 +166,7 @@ class Server:
             about = {} if answer["success"] else {"errorCode": answer["code"], "errorMessage": answer["message"]}
         return _success({"queries": [{"id": query_id, "status": state, **about}]})
 
-    async def nothing(self, request: Request) -> dict[str, Any]:  # noqa: ARG002 -- an endpoint's signature
+    async def telemetry(self, request: Request) -> dict[str, Any]:  # noqa: ARG002 -- an endpoint's signature
         """Accept telemetry and discard it."""
         return _success(None)
 
@@ -375,7 +375,7 @@ def create(account: Account) -> Starlette:
             Route("/queries/v1/abort-request", _endpoint(server.abort), methods=["POST"]),
             Route("/queries/{query_id}/result", _endpoint(server.result), methods=["GET"]),
             Route("/monitoring/queries/{query_id}", _endpoint(server.monitoring), methods=["GET"]),
-            Route("/telemetry/send", _endpoint(server.nothing), methods=["POST"]),
+            Route("/telemetry/send", _endpoint(server.telemetry), methods=["POST"]),
             Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "DELETE"]),
         ],
     )
