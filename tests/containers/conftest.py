@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.containers.harness import engine
-from tests.containers.stack import ROOT, Stack, copy_checkout, free_port
+from tests.containers.stack import ROOT, Stack, copy_checkout
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PORTS = ("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWFLAKE_PORT")
 HERE = Path(__file__).resolve().parent
 #: The first test of a machine's first run waits for engine, base images, builds and the start.
 LONGEST_SECONDS = 1800
@@ -47,10 +49,7 @@ def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) ->
     environment = {name: value for name, value in docker.environment.items() if not name.startswith(foreign)}
     environment |= {
         "COMPOSE_PROJECT_NAME": f"workbench-test-{secrets.token_hex(4)}",
-        "AIRFLOW_PORT": str(free_port()),
-        "EMULATORS_PORT": str(free_port()),
-        "EMULATORS_S3_PORT": str(free_port()),
-        "EMULATORS_SNOWFLAKE_PORT": str(free_port()),
+        **dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)),
     }
     return Stack(folder, environment)
 

@@ -41,12 +41,11 @@ def alerts(checkout: Stack, request: pytest.FixtureRequest) -> Iterator[cases.Al
 class TestAlerts(cases.AlertCases):
     """Every case there is, and what only containers have."""
 
-    def test_a_task_that_takes_all_memory_is_told_with_the_containers_limit(
-        self, alerts: cases.Alerts, stack: Stack
-    ) -> None:
+    def test_memory(self, alerts: cases.Alerts, stack: Stack) -> None:
+        """A task that takes all memory is reported with its container's limit."""
         shutil.copy(HERE / "dags/hog.py", stack.checkout / "dags")
         stack.finish("hog", stack.trigger("hog"))
-        cases.only(1, lambda: alerts.texts("hog"), "it is told")
+        cases.only(alerts, 1, lambda: alerts.texts("hog"), "it is reported")
         limit = stack.container("scheduler")["HostConfig"]["Memory"] >> 20
         assert f"killed for want of memory: limit {limit} MiB" in alerts.texts("hog.takes")[0]
         (stack.checkout / "dags/hog.py").unlink()

@@ -97,37 +97,38 @@ def by_scheduler(stack: Stack, dags: list[str], by_chain: Verdict) -> Verdict:
     return Verdict(in_order(told), all_seen(told), {dag_id: names for dag_id, names in waiting.items() if names})
 
 
-def test_the_same_dags_run(by_chain: Verdict, by_scheduler: Verdict) -> None:
+def test_dags(by_chain: Verdict, by_scheduler: Verdict) -> None:
+    """The chain runs the same DAGs as the scheduler."""
     assert set(by_chain.runs) == set(by_scheduler.runs)
     assert "chained_deep" in by_chain.runs
     assert "chained_behind_alias" in by_chain.runs
     assert not {"chained_waits", "chained_after_skip"} & set(by_chain.runs)
 
 
-def test_each_dag_runs_as_often_with_the_same_states_events_and_results(
-    by_chain: Verdict, by_scheduler: Verdict
-) -> None:
+def test_runs(by_chain: Verdict, by_scheduler: Verdict) -> None:
+    """Each DAG runs as often, with the same states, events and results."""
     for dag_id in set(by_chain.runs) - RACES:
         assert by_chain.runs[dag_id] == by_scheduler.runs[dag_id], dag_id
     assert [run[0] for run in by_chain.runs["chained_fails"]] == ["failed"]
     assert 'chained_pretended {"sum": 1000}' in by_chain.seen["chained_with_pretended"]
 
 
-def test_where_the_scheduler_is_free_to_part_events_over_runs_the_chain_has_one_run_that_sees_them_all(
-    by_chain: Verdict, by_scheduler: Verdict
-) -> None:
+def test_races(by_chain: Verdict, by_scheduler: Verdict) -> None:
+    """Where the scheduler is free to split events over runs, the chain has one run that sees all of them."""
     for dag_id in RACES:
         assert len(by_chain.runs[dag_id]) == 1
         assert set(by_scheduler.seen[dag_id]) <= set(by_chain.seen[dag_id])
     assert by_chain.seen["chained_race_of_two"] == by_scheduler.seen["chained_race_of_two"]
 
 
-def test_the_same_dags_wait_with_the_same_assets(by_chain: Verdict, by_scheduler: Verdict) -> None:
+def test_waiting(by_chain: Verdict, by_scheduler: Verdict) -> None:
+    """The same DAGs wait, with the same assets."""
     assert by_chain.waiting == by_scheduler.waiting
     assert by_chain.waiting["chained_waits"] == ["chained_one"]
 
 
-def test_a_cycle_is_shown_and_ends_with_1(stack: Stack, dags: list[str]) -> None:
+def test_cycle(stack: Stack, dags: list[str]) -> None:
+    """A cycle is shown and the exit status is 1."""
     result = stack.dev("chain", "--mode", "native", "chained_ping", "--json")
     assert result.returncode == 1, result.stdout + result.stderr
     told = json.loads(result.stdout)
