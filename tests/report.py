@@ -58,7 +58,7 @@ class Progress:
         """Note what one of a test's three phases took, and print a failure at once."""
         name = name_of(report.nodeid)
         self.seconds[name] += report.duration
-        self.layers[next((layer for layer in LAYERS if layer in report.keywords), LAYERS[0])].add(name)
+        self.layers[next((layer for layer in reversed(LAYERS) if layer in report.keywords), LAYERS[0])].add(name)
         if report.failed:
             self.failed += 1
             self._clear()

@@ -127,11 +127,11 @@ class Stack:
         if "api" in vars(self):
             self.api._http.close()
 
-    def trigger(self, dag_id: str) -> str:
-        """Start a run of a DAG, when it is there; give its id."""
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Start a run of a DAG, when it is there; return its id."""
         self.wait_for(lambda: any(dag["dag_id"] == dag_id for dag in self.api.get("/dags")["dags"]), f"DAG {dag_id}")
         self.api.patch(f"/dags/{dag_id}", {"is_paused": False})
-        return str(self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
+        return str(self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return a run as the API shows it."""

@@ -75,23 +75,21 @@ def test_killed_service(stack: Stack, service: str) -> None:
 
     Each is killed as the kernel would kill it, in the middle of a task.
     """
-    run = stack.trigger(STEPS)
-    stack.wait_for(lambda: _running(stack, run), "a running task")
+    run = _hold(stack)
     before = stack.container(service)["RestartCount"]
     stack.kill(service)
     stack.wait_for(lambda: stack.container(service)["RestartCount"] > before, f"restart of {service}")
     stack.wait_until_healthy()
-    assert stack.finish(STEPS, run) == "success", stack.tasks(STEPS, run)
+    assert _let_go(stack, run) == "success", stack.tasks(STEPS, run)
     assert stack.service(service).restarts > before
 
 
 def test_postgres_restarts(stack: Stack) -> None:
     """PostgreSQL may be restarted in the middle of a run."""
-    run = stack.trigger(STEPS)
-    stack.wait_for(lambda: _running(stack, run), "a running task")
+    run = _hold(stack)
     stack.compose("restart", "postgres")
     stack.wait_until_healthy()
-    assert stack.finish(STEPS, run) == "success", stack.tasks(STEPS, run)
+    assert _let_go(stack, run) == "success", stack.tasks(STEPS, run)
 
 
 def test_memory(stack: Stack) -> None:
@@ -126,8 +124,20 @@ def test_lost_keys(stack: Stack) -> None:
     assert runs <= _runs(stack)
 
 
-def _running(stack: Stack, run: str) -> bool:
-    return any(task["state"] == "running" for task in stack.tasks(STEPS, run))
+def _hold(stack: Stack) -> str:
+    """Start a run and wait until it is in the middle of its second step, where it stays."""
+    run = stack.trigger(STEPS, hold=True)
+    stack.wait_for(
+        lambda: sorted(str(task["state"]) for task in stack.tasks(STEPS, run))[-2:] == ["running", "success"],
+        "a step that holds",
+    )
+    return run
+
+
+def _let_go(stack: Stack, run: str) -> str:
+    """Let it go on; return the state in which it ends."""
+    stack.compose("exec", "-T", "scheduler", "touch", f"/opt/airflow/logs/{run}.go")
+    return stack.finish(STEPS, run)
 
 
 def _runs(stack: Stack) -> set[str]:
