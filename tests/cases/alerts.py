@@ -67,15 +67,16 @@ BURST = 200
 RUNS, OF_A_RUN = 20, 10
 #: Of one run ten are reported one by one, and the others together.
 BURST_MESSAGES = 11
-#: What Slack does, and what the task's log says of it. The first one's end is the latest: it is waited for meanwhile.
+#: What Slack does, and what the task's log says of it. The slowest ones first, while no message waits to be sent again.
 FAULTS = [
-    ({"kind": "limit", "seconds": 30}, "no more messages"),
+    ({"kind": "hang", "seconds": 60}, "network"),
+    ({"kind": "drop"}, "network"),
     ({"kind": "error", "error": "not_in_channel"}, "/invite"),
     ({"kind": "error", "error": "channel_not_found"}, "AIRFLOW_ALERT_CHANNEL"),
     ({"kind": "error", "error": "invalid_auth"}, "AIRFLOW_CONN_SLACK_API_DEFAULT"),
     ({"kind": "error"}, "slack-status"),
-    ({"kind": "hang", "seconds": 60}, "network"),
-    ({"kind": "drop"}, "network"),
+    # Longer than a task waits.
+    ({"kind": "limit", "seconds": 15}, "no more messages"),
 ]
 #: A file that stays broken through an edit, and one that does not.
 HEAD = "from airflow.sdk import dag, task\n"

@@ -13,6 +13,7 @@ import pytest
 from tests.containers.harness import engine
 from tests.containers.stack import ROOT, Stack, copy_checkout
 from tests.ports import free_ports
+from tests.undo import undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,13 +60,14 @@ def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def stack(checkout: Stack) -> Iterator[Stack]:
     """The environment, up and healthy by the one command that the README names."""
-    try:
-        # --build, for the engine keeps images from one run to the next.
-        checkout.compose("up", "--detach", "--wait", "--build")
-        yield checkout
-    finally:
-        checkout.close()
-        checkout.compose("down", "--volumes", "--remove-orphans", "--timeout=5")
+    end = ["docker", "compose", "down", "--volumes", "--remove-orphans", "--timeout=5"]
+    with undone(end, cwd=checkout.checkout, env=checkout.environment):
+        try:
+            # --build, for the engine keeps images from one run to the next.
+            checkout.compose("up", "--detach", "--wait", "--build")
+            yield checkout
+        finally:
+            checkout.close()
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from tests.ports import free_ports
+from tests.undo import undone
 from workbench.cli.backends.native import postgres
 from workbench.cli.backends.native.observe import Service, observe
 from workbench.cli.backends.native.supervise import Supervisor, alive
@@ -71,11 +72,14 @@ class Stack:
         if "api" in self.__dict__:
             self.api._http.close()
 
+    def command(self, *words: str) -> list[str]:
+        """Return what runs `./dev WORDS`."""
+        return [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "workbench.cli", *words]
+
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Begin `./dev WORDS`, in the Python that runs the tests."""
-        command = [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "workbench.cli", *words]
         return subprocess.Popen(
-            command,
+            self.command(*words),
             cwd=self.root,
             env=self.process,
             stdout=subprocess.PIPE,
@@ -118,16 +122,8 @@ StackMaker = AbstractContextManager[Stack]
 
 
 @pytest.fixture(scope="session")
-def interruptible() -> Iterator[None]:
-    """Let a run that is ended bring its environments down."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGTERM, before)
-
-
-@pytest.fixture(scope="session")
-def make_stack(tmp_path_factory: pytest.TempPathFactory, interruptible: None) -> Callable[..., StackMaker]:
-    """Copy the checkout; the copy is brought down and its state deleted when its fixture ends."""
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StackMaker]:
+    """Copy the checkout; the copy is brought down and its state deleted when its fixture ends, or the run is killed."""
 
     @contextmanager
     def make(name: str, *, ordinary_user: bool = False) -> Iterator[Stack]:
@@ -141,12 +137,12 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory, interruptible: None) ->
             for path in (root, *root.rglob("*")):
                 os.chown(path, postgres.NOBODY, postgres.NOBODY, follow_symlinks=False)
         stack = Stack(root, prefix, ports)
-        try:
-            yield stack
-        finally:
-            stack.close()
-            stack.dev("down")
-            shutil.rmtree(root / ".run", ignore_errors=True)
+        end = [stack.command("down"), ["rm", "-r", "-f", ".run"]]
+        with undone(*end, cwd=root, env=stack.process):
+            try:
+                yield stack
+            finally:
+                stack.close()
 
     return make
 

@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 import tempfile
+from pathlib import Path
 
 from workbench.airflow.launcher import import_svcs_alone
 
@@ -17,7 +18,8 @@ def main(files: list[str]) -> int:
     """
     # A short process: looking for garbage, and the web frameworks that svcs loads, take a third of its time.
     gc.disable()
-    with tempfile.TemporaryDirectory() as home:  # importing Airflow writes its configuration there
+    with tempfile.TemporaryDirectory() as home:
+        Path(home, "airflow.cfg").touch()  # where there is none, importing Airflow writes one
         os.environ |= {
             "AIRFLOW_HOME": home,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
