@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +49,10 @@ def tools(docker: engine.Engine) -> Iterator[Path]:
 
 @pytest.fixture(scope="module", params=UIDS)
 def developer(request: pytest.FixtureRequest, docker: engine.Engine, tools: Path) -> Iterator[Developer]:
-    """A user who has opened a fresh clone."""
+    """A user who has opened a fresh clone; the first one's components listen to debuggers."""
     with editor.developer(docker, tools, request.param) as found:
+        if request.param == UIDS[0]:
+            found.run("sh", "-c", "echo WORKBENCH_DEBUGPY=scheduler:5678,dag-processor:5678 >.env")
         try:
             told = found.up()
             assert told["outcome"] == "success"
@@ -193,8 +194,8 @@ def test_dead_workspace(developer: Developer) -> None:
     assert status(developer)["ok"]
 
 
-@contextmanager
-def debugged(developer: Developer) -> Iterator[Live]:
+@pytest.fixture(scope="module")
+def environment(developer: Developer) -> Iterator[Live]:
     """Return the environment around the workspace, with a client that is logged in."""
     address = developer.address("workspace")
     password = developer.inside("cat", "/opt/airflow/keys/admin_password").strip()
@@ -214,27 +215,10 @@ def debugged(developer: Developer) -> Iterator[Live]:
 class TestDebugger(DebuggerCases):
     """The editor's server is in the workspace, and the environment in the containers beside it."""
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def environment(cls, developer: Developer) -> Iterator[Live]:
-        """The environment as it was opened."""
-        with debugged(developer) as found:
-            yield found
-
 
 @ONCE
 class TestAttach(AttachCases):
     """Components listen in their own containers; nothing is published."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def environment(cls, developer: Developer) -> Iterator[Live]:
-        """The environment, made again as `.env` asks."""
-        developer.run("sh", "-c", "echo WORKBENCH_DEBUGPY=scheduler:5678,dag-processor:5678 >.env")
-        developer.up("--remove-existing-container")
-        developer.stack.wait_until_healthy(HEALTH_SECONDS)
-        with debugged(developer) as found:
-            yield found
 
     @pytest.fixture
     def attach(self, environment: Live) -> Callable[[str], Message]:

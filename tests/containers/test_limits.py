@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.containers.stack import Stack
 
-EIGHT, HOG = "limits_eight", "limits_hog_among_seven"
+EIGHT, HOG, STEPS = "limits_eight", "limits_hog_among_seven", "probe_steps"
 MIB = 1 << 20
 #: Where the tasks look for the word to let go.
 LET_GO = "/opt/airflow/logs/let-go"
@@ -74,8 +74,9 @@ def test_eight_tasks(holding: Stack) -> None:
 
 
 def test_hog(holding: Stack) -> None:
-    """A task that takes all memory dies, and the seven beside it live."""
+    """A task that takes all memory dies alone: seven beside it live, the status counts it, the next run succeeds."""
     before, alive = kills(holding, "scheduler"), lives(holding, "scheduler")
+    shown = holding.service("scheduler").kills
     run = holding.trigger(HOG)
     holding.wait_for(lambda: in_state(holding, HOG, run, "failed") == 1, "the end of the hog")
     tell(holding, "touch", LET_GO)
@@ -83,7 +84,9 @@ def test_hog(holding: Stack) -> None:
     assert {task["task_id"]: task["state"] for task in holding.tasks(HOG, run)} == {"work": "success", "hog": "failed"}
     assert in_state(holding, HOG, run, "success") == 7
     assert kills(holding, "scheduler") > before
+    assert holding.service("scheduler").kills > shown
     assert lives(holding, "scheduler") == alive
+    assert holding.finish(STEPS, holding.trigger(STEPS)) == "success"
 
 
 def test_one_process(stack: Stack) -> None:

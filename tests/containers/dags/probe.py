@@ -9,7 +9,6 @@ from typing import Any
 
 from airflow.sdk import dag, task
 
-CHUNK = 64 << 20
 #: The step that waits.
 HOLDING = 2
 #: Where a test makes a file of the run's name, in the scheduler's container.
@@ -31,19 +30,4 @@ def probe_steps() -> None:
     step(step(step(1)))
 
 
-@dag(schedule=None)
-def probe_hog() -> None:
-    """Take memory until somebody stops it."""
-
-    @task(retries=0)
-    def hog() -> None:
-        taken = []
-        while True:
-            taken.append(b"x" * CHUNK)
-            print(f"{len(taken) * CHUNK >> 20} MiB")
-
-    hog()
-
-
 probe_steps()
-probe_hog()
