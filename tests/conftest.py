@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parent.parent
-#: Layers that start something.
-LONGEST_FIRST = ("containers", "native", "emulators")
 
-pytest_plugins = ["tests.report"]
+pytest_plugins = ["tests.parallel", "tests.report"]
 
 # Failures of the bodies that several places share say what was found, too.
 pytest.register_assert_rewrite("tests.cases")
@@ -52,24 +50,13 @@ logging_level = WARNING
 )
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark whatever starts these emulators, and as `unit` whatever starts nothing; form groups for parallel runs."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whatever starts these emulators, and as `unit` whatever starts nothing."""
     for item in items:
         if "pipeline_emulators" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.emulators)
-        if not any(item.get_closest_marker(layer) for layer in LONGEST_FIRST):
+        if not any(item.get_closest_marker(layer) for layer in ("emulators", "native", "containers")):
             item.add_marker(pytest.mark.unit)
-        # The tests of a file share what it starts; those that share more say so.
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    if config.getoption("loadgroup", default=False):
-        items.sort(key=longest_first)
-
-
-def longest_first(item: pytest.Item) -> int:
-    """Return when a test's group is to begin: small ones fill what is left at the end."""
-    layers = [number for number, layer in enumerate(LONGEST_FIRST) if item.get_closest_marker(layer)]
-    return min(layers, default=len(LONGEST_FIRST))
 
 
 @dataclass(frozen=True)

@@ -51,14 +51,14 @@ class Progress:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Note a test's begin."""
-        self.running[name_of(nodeid)] = time.monotonic()
+        self.running[nodeid] = time.monotonic()
         self._show()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what one of a test's three phases took, and print a failure at once."""
-        name = name_of(report.nodeid)
+        name = report.nodeid
         self.seconds[name] += report.duration
-        self.layers[next((layer for layer in reversed(LAYERS) if layer in report.keywords), LAYERS[0])].add(name)
+        self.layers[dict(report.user_properties).get("layer", LAYERS[0])].add(name)
         if report.failed:
             self.failed += 1
             self._clear()
@@ -66,13 +66,15 @@ class Progress:
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Note a test's end."""
-        self.running.pop(name_of(nodeid), None)
+        self.running.pop(nodeid, None)
         self.done += 1
         self._show()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Print no letter for a test that passed: the line shows how many did."""
+        """Print no letter: the line shows how many there were, and each failure is printed."""
+        if report.failed:
+            return "failed" if report.when == "call" else "error", "", ""
         return ("passed" if report.when == "call" else "", "", "") if report.passed else None
 
     def pytest_terminal_summary(self) -> None:
@@ -112,9 +114,12 @@ class Progress:
             sys.stdout.write("\r\x1b[K")
 
 
-def name_of(nodeid: str) -> str:
-    """Return a test's name without the group that xdist appends to it."""
-    return nodeid.rpartition("@")[0] if "@" in nodeid.rpartition("]")[2] else nodeid
+@pytest.hookimpl(trylast=True)  # each test has the marker of its layer
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Write the layer into each test's reports, whose keywords are folders' names as well."""
+    for item in items:
+        layer = next((name for name in reversed(LAYERS) if item.get_closest_marker(name)), LAYERS[0])
+        item.user_properties.append(("layer", layer))
 
 
 @pytest.hookimpl(trylast=True)  # the terminal's reporter is there

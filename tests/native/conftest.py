@@ -27,13 +27,17 @@ from workbench.cli.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWFLAKE_PORT")
 #: What a person's shell has; nothing of the tests' own settings may reach the environment.
 KEPT = ("PATH", "HOME", "LANG", "TERM", "SSL_CERT_FILE")
 #: A user's proxy, which does not know what is on this machine.
 PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
+#: A crashed scheduler's tasks are taken over after its threshold, here stock's, and this.
+SOONER = """\
+AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD=30
+AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL=5
+"""
 #: The longest any command may take on a loaded machine.
 PATIENCE = 400
 
@@ -151,15 +155,10 @@ def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StackM
 def stack(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
     """One running environment for all tests that only use it."""
     with make_stack("stack") as stack:
+        with (stack.root / ".env").open("a") as file:
+            file.write(SOONER)
         stack.up()
         yield stack
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests that share the running environment together."""
-    for item in items:
-        if HERE in item.path.parents and "stack" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("native"))
 
 
 def hear_ctrl_c() -> None:

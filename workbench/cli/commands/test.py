@@ -25,8 +25,8 @@ LAYERS = {
 }
 #: What only `--all` or `-m` runs.
 BY_REQUEST = ("containers",)
-#: Processes that run tests. Each may have a whole environment, which keeps a core busy and takes 1 GiB.
-FEWEST, MOST = 2, 4
+#: Processes that run tests: one more than there are cores, for tests often wait. Each may have an environment of 1 GiB.
+FEWEST, MOST = 3, 5
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,6 @@ def arguments(args: argparse.Namespace) -> list[str]:
     elif not (args.all or args.pytest):
         words += ["-m", " and ".join(f"not {layer}" for layer in BY_REQUEST)]
     if not named:
-        workers = min(max(os.cpu_count() or FEWEST, FEWEST), MOST)
-        words += [f"--numprocesses={workers}", "--dist=loadgroup", "--no-loadscope-reorder"]
+        workers = min(max((os.cpu_count() or 1) + 1, FEWEST), MOST)
+        words += [f"--numprocesses={workers}", "--no-loadscope-reorder"]  # by tests/parallel.py
     return [*words, *args.pytest]

@@ -17,7 +17,7 @@ from workbench.cli.paths import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-PARALLEL = {"--dist=loadgroup", "--no-loadscope-reorder"}
+PARALLEL = {"--no-loadscope-reorder"}
 PASSES = "def test_one():\n    pass\n\ndef test_two():\n    pass\n"
 
 
@@ -51,7 +51,7 @@ def test_layers() -> None:
     assert {marker.partition(":")[0] for marker in options["markers"]} == set(command.LAYERS) == set(LAYERS)
 
 
-@pytest.mark.parametrize("options", [["-p", "no:xdist"], ["-n2", "--dist=loadgroup"]])
+@pytest.mark.parametrize("options", [["-p", "no:xdist"], ["-n2"]])
 def test_report(tmp_path: Path, options: list[str]) -> None:
     """A run ends with minutes of each layer and its slowest tests, and prints a failure at once."""
     (tmp_path / "test_some.py").write_text(PASSES + "\ndef test_three():\n    assert False\n")
