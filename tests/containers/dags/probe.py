@@ -20,7 +20,7 @@ def probe_steps() -> None:
     """Three steps, of which the second one waits for the test's word where it is to hold."""
 
     @task
-    def step(number: int, params: Any = None, run_id: str = "") -> int:
+    def step(number: int, params: Any = None, run_id: Any = None) -> int:
         print(f"step {number} runs as {os.getuid()}:{os.getgid()}")
         print(f"out of memory: {Path('/proc/self/oom_score_adj').read_text()}")
         while number == HOLDING and params["hold"] and not (GO / f"{run_id}.go").exists():
