@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cases import SOONER
 from tests.containers.harness import engine
 from tests.containers.stack import ROOT, Stack, copy_checkout
 from tests.ports import free_ports
@@ -43,9 +44,10 @@ def docker() -> Iterator[engine.Engine]:
 
 @pytest.fixture(scope="session")
 def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """A copy of the checkout with no .env, a project name and ports of its own; nothing runs yet."""
+    """A copy of the checkout with a project name and ports of its own; nothing runs yet."""
     folder = copy_checkout(tmp_path_factory.mktemp("containers") / "checkout")
     shutil.copy(HERE / "dags/probe.py", folder / "dags")
+    (folder / ".env").write_text(SOONER)
     foreign = ("AIRFLOW", "AWS_", "COMPOSE", "POSTGRES", "EMULATORS", "TELECOMS_")
     environment = {name: value for name, value in docker.environment.items() if not name.startswith(foreign)}
     environment |= {

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def alerts(checkout: Stack, request: pytest.FixtureRequest) -> Iterator[cases.Alerts]:
     """The environment with DAGs that fail."""
-    (checkout.checkout / ".env").write_text(cases.SETTINGS)
+    with (checkout.checkout / ".env").open("a") as settings:
+        settings.write(cases.SETTINGS)
     stack: Stack = request.getfixturevalue("front")
 
     def in_scheduler(program: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.cases import SOONER
 from tests.ports import free_ports
 from tests.undo import undone
 from workbench.cli.backends.native import postgres
@@ -33,11 +34,6 @@ PORTS = ("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWF
 KEPT = ("PATH", "HOME", "LANG", "TERM", "SSL_CERT_FILE")
 #: A user's proxy, which does not know what is on this machine.
 PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
-#: A crashed scheduler's tasks are taken over after its threshold, here stock's, and this.
-SOONER = """\
-AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD=30
-AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL=5
-"""
 #: The longest any command may take on a loaded machine.
 PATIENCE = 400
 
