@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +63,11 @@ def run(args: argparse.Namespace) -> Tested:
     """Run pytest in this Python."""
     command = [sys.executable, "-m", "pytest", *arguments(args)]
     output = sys.stderr if args.json else None
-    return Tested(subprocess.run(command, cwd=ROOT, env=tool_environment(), stdout=output, check=False).returncode)
+    with subprocess.Popen(command, cwd=ROOT, env=tool_environment(), stdout=output) as process:
+        while process.returncode is None:
+            with suppress(KeyboardInterrupt):  # pytest has it too: it ends what it started, and says how far it came
+                process.wait()
+    return Tested(process.returncode)
 
 
 def arguments(args: argparse.Namespace) -> list[str]:
