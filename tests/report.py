@@ -74,7 +74,7 @@ class Progress:
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Print no letter: the line shows how many there were, and each failure is printed."""
         if report.failed:
-            return "failed" if report.when == "call" else "error", "", ""
+            return ("failed", "", "FAILED") if report.when == "call" else ("error", "", "ERROR")
         return ("passed" if report.when == "call" else "", "", "") if report.passed else None
 
     def pytest_terminal_summary(self) -> None:

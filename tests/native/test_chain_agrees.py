@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.native
 FILE = Path(__file__).parent / "dags" / "chained.py"
 #: How often they run depends on which of two events is first.
 RACES = {"chained_race_of_two", "chained_race_of_parts"}
+#: The events of the assets that `chained_race_of_two` waits for.
+OF_TWO = re.compile(r"chained_(one|two) ")
 SENTINEL = "chained_sentinel"
 FINAL = {"success", "failed"}
 PATIENCE = 120
@@ -114,11 +117,15 @@ def test_runs(by_chain: Verdict, by_scheduler: Verdict) -> None:
 
 
 def test_races(by_chain: Verdict, by_scheduler: Verdict) -> None:
-    """Where the scheduler is free to split events over runs, the chain has one run that sees all of them."""
+    """Where the scheduler is free to split events over runs, the chain has one run that sees all of them.
+
+    The scheduler itself may miss one: an event that is committed while a run reads those before it.
+    """
     for dag_id in RACES:
         assert len(by_chain.runs[dag_id]) == 1
         assert set(by_scheduler.seen[dag_id]) <= set(by_chain.seen[dag_id])
-    assert by_chain.seen["chained_race_of_two"] == by_scheduler.seen["chained_race_of_two"]
+    written = [one for found in by_scheduler.runs.values() for *_, wrote in found for one in wrote]
+    assert by_chain.seen["chained_race_of_two"] == sorted(filter(OF_TWO.match, written))
 
 
 def test_waiting(by_chain: Verdict, by_scheduler: Verdict) -> None:

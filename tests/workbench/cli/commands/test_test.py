@@ -66,3 +66,4 @@ def test_report(tmp_path: Path, options: list[str]) -> None:
     summary = ran.stdout.partition("= time =")[2]
     assert "3 tests" in summary
     assert " s   test_some.py::test_one" in summary
+    assert "\nFAILED " in summary.partition("short test summary")[2]
