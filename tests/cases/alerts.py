@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from workbench.cli.client import AirflowApi
 
 DEADLINE = 400
+#: One for all looks: making one costs more than asking.
+HTTP = httpx.Client(trust_env=False, timeout=60)
 #: Less patience for a task that does not answer; and a proxy that does not know where anything is.
 SETTINGS = """\
 HTTP_PROXY=http://127.0.0.1:9
@@ -168,25 +170,26 @@ class Alerts:
         eventually(passed, "the markers' messages")
 
     def _everything(self) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{self.emulators_url}/slack/messages", trust_env=False, timeout=60)
+        answer = HTTP.get(f"{self.emulators_url}/slack/messages")
         return list(answer.json())[self.before :]
 
     def fault(self, **fields: Any) -> None:
         """Make Slack fail."""
         url = f"{self.emulators_url}/control/faults"
-        assert httpx.post(url, json={"service": "slack"} | fields, trust_env=False).status_code == httpx.codes.OK
+        assert HTTP.post(url, json={"service": "slack"} | fields).status_code == httpx.codes.OK
 
     def fix(self) -> None:
         """End Slack's faults."""
-        httpx.delete(f"{self.emulators_url}/control/faults", trust_env=False)
+        HTTP.delete(f"{self.emulators_url}/control/faults")
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + DEADLINE
+    """Wait until something is so; look less often the longer it takes, for a look at many messages is work."""
+    began = time.monotonic()
     while not condition():
-        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {what}"
-        time.sleep(0.2)
+        waited = time.monotonic() - began
+        assert waited < DEADLINE, f"not within {DEADLINE} s: {what}"
+        time.sleep(min(max(0.1, waited / 10), 1.0))
 
 
 def only(alerts: Alerts, count: int, texts: Callable[[], list[str]], what: str) -> None:
