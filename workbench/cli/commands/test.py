@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli.environment import tool_environment
+from workbench.cli.machine import free_memory
 from workbench.cli.paths import ROOT
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ LAYERS = {
 }
 #: What only `--all` or `-m` runs.
 BY_REQUEST = ("containers",)
-#: Processes that run tests: one more than there are cores, for tests often wait. Each may have an environment of 1 GiB.
-FEWEST, MOST = 3, 5
+#: Processes that run tests: one more than there are cores, for tests often wait; and what one and its environment take.
+MOST, BYTES_EACH = 5, 768 << 20
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,6 @@ def arguments(args: argparse.Namespace) -> list[str]:
     elif not (args.all or args.pytest):
         words += ["-m", " and ".join(f"not {layer}" for layer in BY_REQUEST)]
     if not named:
-        workers = min(max((os.cpu_count() or 1) + 1, FEWEST), MOST)
+        workers = max(1, min((os.cpu_count() or 1) + 1, MOST, free_memory() // BYTES_EACH))
         words += [f"--numprocesses={workers}", "--no-loadscope-reorder"]  # by tests/parallel.py
     return [*words, *args.pytest]
