@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
+pytest_plugins = ["tests.parallel", "tests.report"]
+
 # Failures of the bodies that several places share say what was found, too.
 pytest.register_assert_rewrite("tests.cases")
 
