@@ -47,14 +47,15 @@ def dev(checkout: Path, *words: str, **environment: str) -> subprocess.Completed
     )
 
 
-def test_no_python_is_one_message_with_the_mend(checkout: Path, bare_path: Path) -> None:
+def test_no_python(checkout: Path, bare_path: Path) -> None:
+    """A machine without Python gets one message with the fix."""
     result = dev(checkout, "status", PATH=str(bare_path))
     assert result.returncode == 1
     assert result.stderr.startswith("error: Python 3.11 is not on this machine\n")
     assert "fix:  install it" in result.stderr
 
 
-def test_python_without_venv_names_the_package_to_install(checkout: Path, bare_path: Path) -> None:
+def test_no_venv(checkout: Path, bare_path: Path) -> None:
     """Debian's python3.11 comes without ensurepip."""
     python = bare_path / "python3.11"
     python.write_text(f'#!/bin/sh\ncase "$*" in *ensurepip*) exit 1;; esac\nexec {sys.executable} "$@"\n')
@@ -65,7 +66,8 @@ def test_python_without_venv_names_the_package_to_install(checkout: Path, bare_p
     assert "fix:  apt install python3.11-venv" in result.stderr
 
 
-def test_no_network_says_so(checkout: Path) -> None:
+def test_no_network(checkout: Path) -> None:
+    """A missing network is named."""
     result = dev(
         checkout,
         "status",
@@ -80,7 +82,7 @@ def test_no_network_says_so(checkout: Path) -> None:
     assert "no network" in result.stderr
 
 
-def test_set_up_is_resumed_then_costs_nothing_and_follows_the_locks(checkout: Path) -> None:
+def test_set_up(checkout: Path) -> None:
     """A half-made environment is made whole; the next call installs nothing; a `git pull` of new locks does."""
     (checkout / ".venv" / "bin").mkdir(parents=True)
     (checkout / ".venv" / "bin" / "python").symlink_to("/nowhere/python3.11")

@@ -132,7 +132,7 @@ def test_lifecycle_commands_run_again_and_again_and_change_nothing_then(develope
 def test_the_front_door_knows_where_it_is(developer: Developer) -> None:
     told = status(developer)
     assert told["ok"]
-    assert told["mode"] == "workspace"
+    assert told["mode"] == "devcontainer"
     assert developer.inside("cat", told["ui"]["password_file"])
     assert {each["conn_id"] for each in told["connections"] if each["is_emulator"]} >= {
         "aws_default",

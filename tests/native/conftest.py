@@ -19,13 +19,15 @@ import psutil
 import pytest
 
 from workbench.cli.backends.native import postgres
-from workbench.cli.backends.native.observe import Service, observe
+from workbench.cli.backends.native.observe import observe
 from workbench.cli.backends.native.supervise import Supervisor, alive
 from workbench.cli.client import AirflowApi
 from workbench.cli.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from workbench.cli.services import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What a person's shell has; nothing of the tests' own settings may reach the environment.
@@ -96,7 +98,7 @@ class Stack:
 
     def service(self, name: str) -> Service:
         """Look at one service."""
-        return next(service for service in observe(self.settings) if service.name == name)
+        return next(service for service in observe(Supervisor(self.settings)) if service.name == name)
 
     def pid(self, name: str) -> int:
         """Return the process number of a service."""

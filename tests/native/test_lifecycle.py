@@ -141,12 +141,12 @@ def test_a_service_that_crashes_is_started_again_and_leaves_no_worker_behind(lap
 
 
 def test_up_again_changes_nothing_and_two_at_once_agree(laptop: Stack) -> None:
-    before = {service.name: service.pid for service in observe(laptop.settings)}
+    before = {service.name: service.pid for service in observe(Supervisor(laptop.settings))}
     both = [laptop.start("up"), laptop.start("up")]
     for process in both:
         output, errors = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, output + errors
-    assert {service.name: service.pid for service in observe(laptop.settings)} == before
+    assert {service.name: service.pid for service in observe(Supervisor(laptop.settings))} == before
 
 
 def test_after_a_power_cut_the_next_up_finds_everything_again(laptop: Stack) -> None:

@@ -1,4 +1,4 @@
-"""What one look of `./dev doctor` found."""
+"""What one check of `./dev doctor` found."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ GOOD, POOR, BAD = "ok", "warning", "error"
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found.
+    """What one check found.
 
     :ivar verdict: ok, warning or error; an error keeps `./dev up` from working.
-    :ivar fix: what fixes it; empty where nothing is to be done.
+    :ivar fix: what fixes it; empty where nothing has to be done.
     """
 
     subject: str
@@ -27,8 +27,8 @@ class Finding:
     fix: str = ""
 
 
-def looked(subject: str, check: Callable[[], str]) -> Finding:
-    """Turn a check of `./dev up`, which raises what it dislikes, into a finding."""
+def checked(subject: str, check: Callable[[], str]) -> Finding:
+    """Return the result of a check of `./dev up`, which raises an error, as a finding."""
     try:
         return Finding(subject, GOOD, check())
     except UserError as error:

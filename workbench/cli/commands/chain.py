@@ -1,4 +1,4 @@
-"""Run a DAG and every DAG that its asset events wake, one after the other, where a debugger can look on."""
+"""Run a DAG and each DAG that its asset events trigger, in one process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from workbench.chain.levels import Followed
     from workbench.chain.request import ChainRequest
-    from workbench.cli.backends.choice import Place
+    from workbench.cli.backends.protocol import Backend
+
+GROUP = "write"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Chained:
     """Read the DAG files, follow the chain for real or as a plan, draw it."""
     asked = request.read(args.parser, args)
-    where = choice.chosen(args)
+    where = choice.choose(args)
     os.environ.update(where.outside() if debugger.attached() else where.settings.environment)
     try:
         with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
@@ -56,14 +58,14 @@ def run(args: argparse.Namespace) -> Chained:
 
                 followed = live.run(begin, asked.first)
     except UserError as error:
-        raise UserError(error.what, error.why, error.fix) from None
+        raise UserError(error.what, error.why, error.fix, error.code) from None
     chained = Chained(graph, followed, files.errors, planned=args.dry_run)
     if args.graph:
         chained.draw(args.graph)
     return chained
 
 
-def in_docker(where: Place, asked: ChainRequest) -> Followed:
+def in_docker(where: Backend, asked: ChainRequest) -> Followed:
     """Run it in the scheduler's container, where the stack's tasks run; a debugger does not reach in there.
 
     :raises UserError: for what is wrong with the request.
@@ -77,6 +79,7 @@ def in_docker(where: Place, asked: ChainRequest) -> Followed:
             "the chain did not come to its end",
             f"its process ended with {ran.returncode}",
             "see above; ./dev status says whether the scheduler's container was out of memory",
+            "chain-failed",
         ) from None
     if "error" in found:
         raise UserError(**found["error"])

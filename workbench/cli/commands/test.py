@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+GROUP = "write"
+
 
 @dataclass(frozen=True)
 class Tested:
