@@ -85,8 +85,8 @@ def test_up_again_changes_nothing(front: Stack) -> None:
 
 
 def test_whoever_wants_to_attach_a_debugger_is_told_where_that_works(front: Stack) -> None:
-    told = front.dev("up", WORKBENCH_DEBUGPY="scheduler:5678").stderr
-    assert "a debugger attaches in the dev container, or after ./dev up --mode native" in told
+    printed = front.dev("up", WORKBENCH_DEBUGPY="scheduler:5678").stderr
+    assert "it works in the dev container, or after ./dev up --mode native" in printed
 
 
 def test_connections_are_tested_from_where_tasks_run(front: Stack) -> None:

@@ -164,7 +164,7 @@ def test_orphans_of_a_supervisor_that_was_killed_are_ended_by_the_next_up(laptop
     leader = psutil.Process(json.loads(supervisor.record.read_text())["pid"])
     orphans = supervisor.members()
     kill([leader])
-    assert "left over" in laptop.dev("status").stdout
+    assert "of an earlier start are left" in laptop.dev("status").stdout
 
     laptop.up()
 

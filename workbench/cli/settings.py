@@ -330,9 +330,9 @@ def check_retired(settings: Mapping[str, str], source: str) -> None:
     for old, new in RETIRED.items():
         if old in settings:
             raise UserError(
-                f"{old} is set in {source}, and is now called {new}",
-                "settings were renamed; CHANGELOG.md lists all of them",
-                f"rename {old} to {new} in {source}",
+                f"{old} is now called {new}",
+                f"{source} sets the old name, which has no effect any more",
+                f"in {source}, set {new} instead of {old}",
                 "setting-retired",
             )
 

@@ -151,7 +151,7 @@ def test_retired(load: Load, name: str) -> None:
         with pytest.raises(UserError) as error:
             load(text, **process)
         assert error.value.code == "setting-retired"
-        assert error.value.fix.startswith(f"rename {name} to {RETIRED[name]} in ")
+        assert error.value.fix.endswith(f"set {RETIRED[name]} instead of {name}")
 
 
 def test_not_text(load: Load) -> None:

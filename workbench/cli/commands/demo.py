@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import time
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from workbench.cli.sample.runs import Pipeline, Run
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Mapping
 
     from workbench.cli.settings import Settings
@@ -208,10 +208,9 @@ def refuse_real_connections(settings: Settings, *, allowed: bool) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    if not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
 
 
 def _coloured(state: str) -> str:
