@@ -47,7 +47,7 @@ def read(key: str) -> str:
 
 
 def set_password(password: str) -> None:
-    """Give the database the password of the keys volume, whatever it had: the socket asks for none."""
+    """Set the database's password to that of the keys volume; the socket needs none."""
     session = psycopg2.connect(host=SOCKETS, user=ROLE, dbname=DATABASE)
     session.autocommit = True
     with session.cursor() as cursor:

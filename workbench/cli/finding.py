@@ -10,7 +10,7 @@ from workbench.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GOOD, POOR, BAD = "ok", "warning", "error"
+OK, WARNING, ERROR = "ok", "warning", "error"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,6 @@ class Finding:
 def checked(subject: str, check: Callable[[], str]) -> Finding:
     """Return the result of a check of `./dev up`, which raises an error, as a finding."""
     try:
-        return Finding(subject, GOOD, check())
+        return Finding(subject, OK, check())
     except UserError as error:
-        return Finding(subject, BAD, f"{error.what}: {error.why}", error.fix)
+        return Finding(subject, ERROR, f"{error.what}: {error.why}", error.fix)

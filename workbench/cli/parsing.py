@@ -36,7 +36,7 @@ class Parsed:
 class Parsing:
     """How the dag-processor keeps up with edits.
 
-    :ivar edits_noticed_by: `events`, `polling`, or `intervals` where nothing but Airflow itself looks at the files.
+    :ivar edits_noticed_by: `events`, `polling`, or `intervals` where only Airflow itself reads the files.
     """
 
     dags: tuple[Parsed, ...] = ()

@@ -298,7 +298,7 @@ class Settings:
 def read_env(file: Path) -> dict[str, str]:
     """Read `KEY=VALUE` lines; Windows line ends, quotes and a byte order mark are understood.
 
-    :return: the values as they stand, nothing interpolated; empty where there is no file.
+    :return: the values unchanged, nothing interpolated; empty where there is no file.
     """
     try:
         text = file.read_text(encoding="utf-8-sig")
@@ -322,7 +322,7 @@ def read_env(file: Path) -> dict[str, str]:
 
 
 def check_retired(settings: Mapping[str, str], source: str) -> None:
-    """Refuse a setting whose name has changed: ignored, it would look as if it counted.
+    """Refuse a setting whose name has changed: if it were ignored, nobody would notice.
 
     :param source: where they are set, for the message.
     :raises UserError: with the new name.

@@ -15,7 +15,7 @@ import httpx
 import psycopg2
 
 from workbench.cli import database, machine, minimums, services
-from workbench.cli.finding import GOOD, POOR, Finding, checked
+from workbench.cli.finding import OK, WARNING, Finding, checked
 from workbench.cli.progress import Progress
 from workbench.cli.services import HEALTHY, NONE, STARTING, UNHEALTHY, Service
 from workbench.cli.settings import HOST, Settings
@@ -171,7 +171,7 @@ class DevContainer:
         """Check the services and this container's disk."""
         late = [service.name for service in self.observe() if not service.ready]
         found = f"not healthy: {', '.join(late)}" if late else "all are healthy"
-        yield Finding("services", POOR if late else GOOD, found, "./dev up waits for them" if late else "")
+        yield Finding("services", WARNING if late else OK, found, "./dev up waits for them" if late else "")
         yield checked("disk", lambda: machine.check_disk(self.settings.root, minimums.DEVCONTAINER_DISK))
 
     def _health(self) -> dict[str, str]:

@@ -54,7 +54,7 @@ class Demonstrated:
     checks: tuple[Check, ...]
     unchanged: bool | None
     seconds: float
-    look: dict[str, str]
+    links: dict[str, str]
 
     @property
     def ok(self) -> bool:
@@ -85,7 +85,7 @@ class Demonstrated:
         }
 
     def to_text(self, console: Console) -> None:
-        """Print the runs, the checks and where to look next."""
+        """Print the runs, the checks and where to go next."""
         chain = Table(title="DAG runs, in order of cause")
         for heading in ("DAG run", "state", "seconds", "rows", "triggered by"):
             chain.add_column(heading, no_wrap=heading != "triggered by")
@@ -104,8 +104,8 @@ class Demonstrated:
         if self.unchanged is not None:
             console.print("No row of the marts changed." if self.unchanged else "[yellow]Rows of the marts changed.")
         verdict = "[green]All numbers agree" if self.ok else "[red]A number differs: see above"
-        console.print(f"{verdict}[/], {self.seconds:.0f} s.\n\nWhere to look next:")
-        for what, where in self.look.items():
+        console.print(f"{verdict}[/], {self.seconds:.0f} s.\n\nWhere to go next:")
+        for what, where in self.links.items():
             console.print(f"  {what:<20} {where}")
 
 
@@ -161,13 +161,18 @@ def run(args: argparse.Namespace) -> Demonstrated:
         checks=tuple(compare(truth, after)),
         unchanged=before.digests == after.digests if before.exist else None,
         seconds=time.monotonic() - began,
-        look={
-            "Airflow's UI": f"{settings.ui_url}  ({settings.ui_user}, password in {settings.password_file})",
-            "assets and lineage": f"{settings.ui_url}/assets",
-            "the emulators": f"{settings.emulators_url}  (objects, tables, sheets, Slack messages)",
-            "files to edit": "dags/telecoms/*.py, dags/telecoms/sql/*.sql, common/",
-        },
+        links=links(settings),
     )
+
+
+def links(settings: Settings) -> dict[str, str]:
+    """Return what a person may open next."""
+    return {
+        "Airflow's UI": f"{settings.ui_url}  ({settings.ui_user}, password in {settings.password_file})",
+        "assets and lineage": f"{settings.ui_url}/assets",
+        "the emulators": f"{settings.emulators_url}  (objects, tables, sheets, Slack messages)",
+        "files to edit": "dags/telecoms/*.py, dags/telecoms/sql/*.sql, common/",
+    }
 
 
 def compare(truth: sources.Sources, found: marts.Marts) -> list[Check]:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli.backends import choice
-from workbench.cli.finding import BAD, GOOD, POOR, Finding
+from workbench.cli.finding import ERROR, OK, WARNING, Finding
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from workbench.cli.settings import Settings
 
 GROUP = "set up"
-COLOURS = {GOOD: "green", POOR: "yellow", BAD: "red"}
+COLOURS = {OK: "green", WARNING: "yellow", ERROR: "red"}
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -36,7 +36,7 @@ class Diagnosis:
     @property
     def ok(self) -> bool:
         """Whether a start can succeed."""
-        return all(finding.verdict != BAD for finding in self.findings)
+        return all(finding.verdict != ERROR for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """Return them for scripts."""
@@ -63,26 +63,26 @@ def run(args: argparse.Namespace) -> Diagnosis:
 
 def diagnose(choose: Callable[[], Backend]) -> Diagnosis:
     """Check the settings, what the backend needs, and secrets."""
-    findings = [Finding("Python", GOOD, f"{sys.version.split()[0]} in {sys.prefix}")]
+    findings = [Finding("Python", OK, f"{sys.version.split()[0]} in {sys.prefix}")]
     try:
         backend = choose()
     except UserError as error:
-        findings.append(Finding("settings", BAD, f"{error.what}: {error.why}", error.fix))
+        findings.append(Finding("settings", ERROR, f"{error.what}: {error.why}", error.fix))
     else:
-        findings.append(Finding("mode", GOOD, backend.settings.mode))
+        findings.append(Finding("mode", OK, backend.settings.mode))
         findings += [*_settings(backend.settings), *backend.examine(), *_secrets(backend.settings)]
     return Diagnosis(tuple(findings))
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     file = settings.root / ".env"
-    yield Finding(".env", GOOD, "is valid" if file.is_file() else "does not exist: all settings have their defaults")
+    yield Finding(".env", OK, "is valid" if file.is_file() else "does not exist: all settings have their defaults")
     decided = {name: value for name, value in settings.from_backend.items() if name not in settings.ports}
     if ignored := sorted(name for name in decided if settings.user.get(name, decided[name]) != decided[name]):
         found = f"{', '.join(ignored)}: ignored, for ./dev decides this"
-        yield Finding(".env", POOR, found, "remove this setting from .env and from the environment")
+        yield Finding(".env", WARNING, found, "remove this setting from .env and from the environment")
     for connection in settings.connections:
-        yield Finding(connection.conn_id, GOOD, "the emulator" if connection.is_emulator else "REAL, valid")
+        yield Finding(connection.conn_id, OK, "the emulator" if connection.is_emulator else "REAL, valid")
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
@@ -93,15 +93,15 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
         yield _private(settings.keys, settings.root)
     if tracked := _tracked(settings.root):
         found = f"{', '.join(tracked)} is in git"
-        yield Finding("secrets", BAD, found, f"git rm --cached {' '.join(tracked)}, and replace the secrets in it")
+        yield Finding("secrets", ERROR, found, f"git rm --cached {' '.join(tracked)}, and replace the secrets in it")
 
 
 def _private(path: Path, root: Path) -> Finding:
     mode = path.stat().st_mode
     name = str(path.relative_to(root))
     if mode & OTHERS:
-        return Finding(name, POOR, f"other users can read it ({stat.filemode(mode)})", f"chmod go= {path}")
-    return Finding(name, GOOD, f"only you can read it ({stat.filemode(mode)})")
+        return Finding(name, WARNING, f"other users can read it ({stat.filemode(mode)})", f"chmod go= {path}")
+    return Finding(name, OK, f"only you can read it ({stat.filemode(mode)})")
 
 
 def _tracked(root: Path) -> list[str]:

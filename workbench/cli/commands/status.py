@@ -88,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Status:
-    """Look, and change nothing."""
+    """Return the state of the environment, and change nothing."""
     return status(choice.choose(args))
 
 

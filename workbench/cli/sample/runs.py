@@ -1,4 +1,4 @@
-"""Start the ingest DAGs through Airflow's REST API and follow what their events wake."""
+"""Start the ingest DAGs through Airflow's REST API and follow the runs that their events trigger."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def test_invalid_mode(load: Callable[..., Settings]) -> None:
 
 
 def test_mode_apart(load: Callable[..., Settings]) -> None:
-    """Else another mode would be another environment, which `up` starts anew."""
+    """Else another mode would be another environment, which `up` restarts."""
     settings = load("WORKBENCH_MODE=docker\n", WORKBENCH_MODE="native")
     assert settings.wanted_mode == "native"
     assert "WORKBENCH_MODE" not in settings.decided

@@ -11,7 +11,7 @@ import pytest
 from workbench.cli import minimums
 from workbench.cli.backends.native.backend import Native
 from workbench.cli.commands import doctor
-from workbench.cli.finding import BAD, GOOD, POOR, Finding
+from workbench.cli.finding import ERROR, OK, WARNING, Finding
 from workbench.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def findings(checkout: Path) -> Callable[..., dict[str, list[Finding]]]:
-    """Diagnose a checkout; free ports unless told otherwise."""
+    """Diagnose a checkout; with free ports unless the .env says otherwise."""
 
     def diagnose(text: str = "") -> dict[str, list[Finding]]:
         (checkout / ".env").write_text(text)
@@ -39,7 +39,7 @@ def findings(checkout: Path) -> Callable[..., dict[str, list[Finding]]]:
 def test_broken_env(findings: Callable[..., dict[str, list[Finding]]]) -> None:
     """A broken .env is an error with its fix."""
     (finding,) = findings("AIRFLOW_CONN_AWS_DEFAULT='{'\n")["settings"]
-    assert finding.verdict == BAD
+    assert finding.verdict == ERROR
     assert "AIRFLOW_CONN_AWS_DEFAULT" in finding.found
     assert finding.fix
 
@@ -49,7 +49,7 @@ def test_port(findings: Callable[..., dict[str, list[Finding]]]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         (finding,) = findings(f"AIRFLOW_PORT={port}\n")["ports"]
-    assert finding.verdict == BAD
+    assert finding.verdict == ERROR
     assert "set AIRFLOW_PORT" in finding.fix
 
 
@@ -62,9 +62,9 @@ def test_secrets(findings: Callable[..., dict[str, list[Finding]]], checkout: Pa
     subprocess.run(["git", "init", "-q"], cwd=checkout, check=True)
     subprocess.run(["git", "add", "secrets"], cwd=checkout, check=True)
     found = findings()
-    assert found["secrets/google_service_account.json"][0].verdict == POOR
-    assert found["secrets"][0].verdict == BAD
-    assert found[".env"][-1].verdict == GOOD
+    assert found["secrets/google_service_account.json"][0].verdict == WARNING
+    assert found["secrets"][0].verdict == ERROR
+    assert found[".env"][-1].verdict == OK
 
 
 def test_fernet(findings: Callable[..., dict[str, list[Finding]]], checkout: Path) -> None:
@@ -88,6 +88,6 @@ def test_room(
     """Too little disk or memory is found."""
     monkeypatch.setattr(minimums, resource, 1 << 60)
     (finding,) = findings()[resource.removeprefix("NATIVE_").lower()]
-    assert finding.verdict != GOOD
+    assert finding.verdict != OK
     assert "expected 1073741824.0 GiB or more, found " in finding.found
     assert finding.fix

@@ -17,7 +17,7 @@ from workbench.cli.backends.docker import client, containers
 from workbench.cli.backends.docker import start as docker_start
 from workbench.cli.backends.docker.client import compose, docker, environment
 from workbench.cli.backends.docker.engine import inquire
-from workbench.cli.finding import BAD, GOOD, POOR, Finding, checked
+from workbench.cli.finding import ERROR, OK, WARNING, Finding, checked
 from workbench.debugger import LISTEN
 from workbench.errors import UserError
 
@@ -190,7 +190,7 @@ class Docker:
         try:
             engine = inquire(self.settings)
         except UserError as error:
-            yield Finding("Docker", BAD, f"{error.what}: {error.why}", error.fix)
+            yield Finding("Docker", ERROR, f"{error.what}: {error.why}", error.fix)
             return
         yield checked("Docker", engine.check_version)
         yield checked("Compose", engine.check_compose)
@@ -225,7 +225,7 @@ class Docker:
         ready = all(service.ready for service in self._states())
         listed = ", ".join(f"{name}={port}" for name, port in self.settings.ports.items())
         found = "the environment is up" if ready else "a service is not healthy"
-        return Finding("ports", GOOD if ready else POOR, f"{found}; {listed}", "" if ready else "./dev status")
+        return Finding("ports", OK if ready else WARNING, f"{found}; {listed}", "" if ready else "./dev status")
 
     def _unreadable(self) -> Iterator[Finding]:
         """Yield the secrets that the containers' user cannot read."""
@@ -233,7 +233,7 @@ class Docker:
         for file in sorted(folder.glob("*")) if folder.is_dir() else ():
             if file.is_file() and not file.name.endswith((".md", ".example")) and not readable(file):
                 found = f"Airflow's user in the containers ({UID}) cannot read it"
-                yield Finding(f"secrets/{file.name}", POOR, found, f"chmod o+r {file}")
+                yield Finding(f"secrets/{file.name}", WARNING, found, f"chmod o+r {file}")
 
     def _volumes(self) -> tuple[str, ...]:
         """Return the names of the checkout's volumes, those of other PostgreSQL versions included."""

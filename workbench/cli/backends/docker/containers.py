@@ -14,7 +14,7 @@ from workbench.cli.services import HEALTHY, NONE, STARTING, UNHEALTHY, Service
 if TYPE_CHECKING:
     from workbench.cli.settings import Settings
 
-#: Docker's word -> ours.
+#: Docker's word for a state -> that of `./dev status`.
 STATES = {"created": "stopped", "exited": "stopped", "dead": "failed", "removing": "stopping", "paused": "stopped"}
 #: The container's own cgroup, in the layout of the kernel's second version, else of its first.
 CGROUP = (
@@ -73,7 +73,7 @@ def service(name: str, container: dict[str, Any] | None, used: Usage, limit: int
     if container is None:
         return Service(name, "stopped", NONE, 0, 0, 0, limit, 0)
     state = container["State"]
-    # Of the container's own end; while it runs again, this is forgotten, and the cgroup began anew.
+    # Of the container's own end; once it runs again, Docker no longer reports it, and the cgroup is a new one.
     kills = used.kills or int(state["OOMKilled"])
     return Service(
         name=name,

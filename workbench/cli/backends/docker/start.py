@@ -93,8 +93,8 @@ def check_ports(settings: Settings) -> str:
 
     :raises UserError: naming the process that has one.
     """
-    ours = set[int]().union(*map(client.published, client.find(settings).values()))
-    return machine.check_ports({name: port for name, port in settings.ports.items() if port not in ours})
+    published = set[int]().union(*map(client.published, client.find(settings).values()))
+    return machine.check_ports({name: port for name, port in settings.ports.items() if port not in published})
 
 
 def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console: Console) -> None:

@@ -19,7 +19,7 @@ from workbench.cli.backends.native import postgres
 from workbench.cli.backends.native.observe import observe, supervisor_memory
 from workbench.cli.backends.native.start import TRASH, empty, prepare, start_services
 from workbench.cli.backends.native.supervise import Supervisor
-from workbench.cli.finding import BAD, GOOD, POOR, Finding, checked
+from workbench.cli.finding import ERROR, OK, WARNING, Finding, checked
 from workbench.cli.log_files import follow, last_lines
 from workbench.cli.progress import Progress
 from workbench.cli.settings import SHELL_MARK, Settings
@@ -178,32 +178,32 @@ class Native:
         memory = machine.free_memory()
         found = minimums.size_text(memory)
         if memory >= minimums.NATIVE_MEMORY or self.runs():
-            yield Finding("memory", GOOD, f"{found} free")
+            yield Finding("memory", OK, f"{found} free")
         else:
             little = minimums.expected(minimums.size_text(minimums.NATIVE_MEMORY), found)
-            yield Finding("memory", POOR, f"little memory is free: {little}", "close other programs")
+            yield Finding("memory", WARNING, f"little memory is free: {little}", "close other programs")
         folder = self.settings.run if self.settings.run.is_dir() else self.root
         yield checked("disk", lambda: machine.check_disk(folder, minimums.NATIVE_DISK))
         if not os.access(folder, os.W_OK):
-            yield Finding("disk", BAD, f"{folder} cannot be written", f"make {folder} yours, and writable")
+            yield Finding("disk", ERROR, f"{folder} cannot be written", f"make {folder} yours, and writable")
 
     def _ports(self) -> Finding:
         listed = ", ".join(f"{name}={port}" for name, port in self.settings.ports.items())
         if self.runs():
             ready = all(service.ready for service in self.observe(memory=False))
             found = "the environment is up" if ready else "a service is not healthy"
-            return Finding("ports", GOOD if ready else POOR, f"{found}; {listed}", "" if ready else "./dev status")
+            return Finding("ports", OK if ready else WARNING, f"{found}; {listed}", "" if ready else "./dev status")
         return checked("ports", lambda: machine.check_ports(self.settings.ports))
 
     def _keys(self) -> Iterator[Finding]:
         folder = self.settings.keys
         missing = [name for name in keys.MAKERS if not (folder / name).is_file()]
         if not folder.is_dir():
-            yield Finding("keys", GOOD, "none yet: ./dev up makes them")
+            yield Finding("keys", OK, "none yet: ./dev up makes them")
         elif "fernet_key" in missing and (self.settings.run / "postgres").is_dir():
-            yield Finding("keys", POOR, "the Fernet key that encrypts the database is missing", "./dev reset")
+            yield Finding("keys", WARNING, "the Fernet key that encrypts the database is missing", "./dev reset")
         elif missing:
-            yield Finding("keys", GOOD, f"./dev up will make {', '.join(missing)}")
+            yield Finding("keys", OK, f"./dev up will make {', '.join(missing)}")
 
 
 def shell_environment(settings: Settings) -> Mapping[str, str]:

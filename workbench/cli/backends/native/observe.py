@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workbench.cli.backends.native.supervise import Supervisor
     from workbench.cli.settings import Settings
 
-#: supervisor's word -> ours.
+#: supervisor's word for a state -> that of `./dev status`.
 STATES = {
     "RUNNING": "running",
     "STARTING": "running",
@@ -156,6 +156,6 @@ def _pss(pid: int) -> int:
         match = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
         return int(match[1]) * 1024 if match else 0
     except OSError:
-        with suppress(psutil.Error):  # not Linux, or not ours
+        with suppress(psutil.Error):  # not Linux, or another user's
             return int(psutil.Process(pid).memory_info().rss)
         return 0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.cli.backends.docker.backend import GID, Docker, readable
-from workbench.cli.finding import POOR
+from workbench.cli.finding import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,5 +46,5 @@ def test_unreadable(load: Callable[..., Settings], checkout: Path) -> None:
         (folder / name).touch(mode=0o600)
     (finding,) = Docker(load())._unreadable()
     assert finding.subject == "secrets/google_service_account.json"
-    assert finding.verdict == POOR
+    assert finding.verdict == WARNING
     assert finding.fix == f"chmod o+r {folder / 'google_service_account.json'}"

@@ -46,7 +46,7 @@ def test_usage_gone(text: str) -> None:
 
 
 def container(status: str, **state: Any) -> dict[str, Any]:
-    """What `docker inspect` gives."""
+    """Return what `docker inspect` returns."""
     known = {"Running": status in {"running", "restarting"}, "Restarting": status == "restarting", "Pid": 7}
     return {
         "State": {"Status": status, "ExitCode": 0, "OOMKilled": False, **known, **state},

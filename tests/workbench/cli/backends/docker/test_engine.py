@@ -11,7 +11,7 @@ from rich.console import Console
 from workbench.cli import minimums
 from workbench.cli.backends.docker import client, engine, start
 from workbench.cli.backends.docker.backend import Docker
-from workbench.cli.finding import BAD, GOOD
+from workbench.cli.finding import ERROR, OK
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ DENIED = {"ServerErrors": ["permission denied while trying to connect to the Doc
 
 @pytest.fixture
 def pretend(load: Callable[..., Settings], tmp_path: Path) -> Callable[..., Settings]:
-    """Put a `docker` on PATH that gives this information and notes what it was asked."""
+    """Put a `docker` on PATH that prints this information and notes its arguments."""
 
     def pretend(**changed: Any) -> Settings:
         (tmp_path / "info.json").write_text(json.dumps(INFO | changed))
@@ -79,12 +79,14 @@ def test_refused(
     assert why in error.value.why
     assert "./dev up --mode native" in error.value.fix
     assert (tmp_path / "asked").read_text().splitlines() == ["info --format {{json .}}"]
-    assert next(finding.found for finding in docker.examine() if finding.verdict == BAD) == f"{what}: {error.value.why}"
+    assert (
+        next(finding.found for finding in docker.examine() if finding.verdict == ERROR) == f"{what}: {error.value.why}"
+    )
 
 
 def test_accepted(pretend: Callable[..., Settings]) -> None:
     """Versions and memory that are enough are shown."""
-    found = {finding.subject: finding for finding in Docker(pretend()).examine() if finding.verdict == GOOD}
+    found = {finding.subject: finding for finding in Docker(pretend()).examine() if finding.verdict == OK}
     assert "28.5.2" in found["Docker"].found
     assert "v2.40.3" in found["Compose"].found
     assert found["memory"].found == "8.0 GiB"

@@ -27,7 +27,7 @@ def seen(name: str, state: str, health: str, restarts: int = 0) -> Service:
 def fail_early(
     load: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Service, int | None], None]:
-    """Look at one service while Compose runs, or after it has ended."""
+    """Check one service while Compose runs, or after it has ended."""
     log = tmp_path / "up.log"
     log.write_text("Container postgres  Error\ndependency failed to start\n")
     monkeypatch.setattr(docker_start, "lines", lambda settings, service, count: [LAST_WORDS])
@@ -56,7 +56,7 @@ def test_waits(fail_early: Callable[[Service, int | None], None], service: Servi
         (seen("airflow-init", "failed", "none"), 1),
         (seen("postgres", "running", "unhealthy"), 1),
     ],
-    ids=["ends again and again", "the one-shot has failed", "Compose has given up"],
+    ids=["ends three times", "the one-shot has failed", "Compose has given up"],
 )
 def test_gives_up(fail_early: Callable[[Service, int | None], None], service: Service, status: int | None) -> None:
     """A service that will not come up is named, with the end of its log."""
