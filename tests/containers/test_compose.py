@@ -110,7 +110,7 @@ def test_retired(checkout: Stack, tmp_path: Path, name: str) -> None:
     new = name.replace("STANDINS", "EMULATORS")
     for folder, text, process in (("file", f"{name}=1\n", {}), ("shell", "", {name: "1"})):
         (tmp_path / folder).mkdir()
-        with pytest.raises(AssertionError, match=f"{name} is now {new}. Rename it"):
+        with pytest.raises(AssertionError, match=f"{name} is now {new}, rename it"):
             with_env(checkout, tmp_path / folder, text, **process)
 
 
