@@ -112,7 +112,7 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser.set_defaults(run=None, json=False)
     subparsers = parser.add_subparsers(prog="./dev", metavar="COMMAND", required=True, help=argparse.SUPPRESS)
     for name, found in commands.items():
-        command = subparsers.add_parser(name, description=found.summary)
+        command = subparsers.add_parser(name, description=f"{found.summary}.")
         if name in words:
             module = importlib.import_module(f"workbench.cli.commands.{name}")
             module.add_arguments(command)

@@ -351,7 +351,7 @@ def check_connection(variable: str, value: str) -> None:
     try:
         connection = json.loads(value)
     except json.JSONDecodeError as error:
-        why = f"{error.msg} at character {error.pos + 1} of {len(value)}"
+        why = f"{error.msg} at character {min(error.pos + 1, len(value))} of {len(value)}"
         raise UserError(f"{variable} is malformed JSON", why, fix, "connection-invalid") from None
     if not isinstance(connection.get("conn_type"), str):
         why = "without it, Airflow does not know what it connects to"
