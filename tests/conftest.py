@@ -72,9 +72,10 @@ class Place:
         """Keep an object in the source bucket."""
         self.s3.put_object(Bucket=self.source, Key=key, Body=content)
 
-    def lake_keys(self) -> list[str]:
+    def lake_keys(self, prefix: str = "") -> list[str]:
         """Return what is in the lake."""
-        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=self.lake).get("Contents", [])]
+        found = self.s3.list_objects_v2(Bucket=self.lake, Prefix=prefix)
+        return [item["Key"] for item in found.get("Contents", [])]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the warehouse."""

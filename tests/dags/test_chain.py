@@ -1,4 +1,4 @@
-"""Each DAG in its place in the chain, on the sample data and on bad data, by `dag.test()`."""
+"""The sample's DAGs one after the other, on the sample data and on bad data, by `dag.test()`."""
 
 from __future__ import annotations
 
@@ -56,22 +56,21 @@ def expected(place: Place) -> dict[str, int]:
     }
 
 
-def test_the_chain_brings_every_row_of_the_sources_to_the_marts_once(
-    make_place: Callable[..., Place], run_dag: Callable[..., Ran]
-) -> None:
+def test_sources_to_marts(make_place: Callable[..., Place], run_dag: Callable[..., Ran]) -> None:
+    """Every row of the sources reaches the marts once, and a second load finds nothing to do."""
     place = make_place(sample=True)
     ran = [run_dag("ingest_agents"), run_dag("ingest_customers")]
     ran += [run_dag(name, day) for name in ("ingest_call_logs", "ingest_social_media") for day in DAYS]
     assert [run.state for run in ran] == ["success"] * 8
-    assert all(run.events[0].keys() == {"partition", "key", "rows", "etag"} for run in ran)
+    assert all(run.events[0].keys() == {"partition", "key", "rows", "etag", "announced_at"} for run in ran)
 
     load = run_dag("load_warehouse")
     assert load.state == "success"
     assert len([task for task in load.tasks if task.startswith("stage[")]) == 8
-    (wave,) = load.events
-    assert wave["rows"] == sum(run.events[0]["rows"] for run in ran)
+    (batch,) = load.events
+    assert batch["rows"] == sum(run.events[0]["rows"] for run in ran)
     daily = [f"{name}/{day:%Y-%m-%d}" for name in ("call_logs", "social_media") for day in DAYS]
-    assert wave["partitions"] == sorted(["agents/current", "customers/current", *daily])
+    assert batch["partitions"] == sorted(["agents/current", "customers/current", *daily])
 
     again = run_dag("load_warehouse")
     assert again.state == "success"
@@ -86,9 +85,32 @@ def test_the_chain_brings_every_row_of_the_sources_to_the_marts_once(
     assert with_time == expected(place)["MARTS.FCT_COMPLAINTS"]
 
 
-def test_a_wave_that_is_published_during_a_transform_is_seen_by_all_marts_or_by_none(
-    place: Place, run_dag: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_history_is_not_read(place: Place, run_dag: Callable[..., Ran]) -> None:
+    """A run reads the events that it received, and not the 50,000 before them."""
+    from airflow import settings  # noqa: PLC0415  # Airflow's home is set first
+    from airflow.models.asset import AssetEvent  # noqa: PLC0415
+    from sqlalchemy import event, text  # noqa: PLC0415
+
+    place.put_source(CALLS, CALLS_HEAD + CALL)
+    run_dag("ingest_call_logs", DAYS[0])
+    columns = "asset_id, extra, source_task_id, source_dag_id, source_run_id, source_map_index, timestamp"
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+    with settings.engine.begin() as connection:
+        copied = text(f"{numbers} INSERT INTO asset_event ({columns}) SELECT {columns} FROM asset_event, n")  # noqa: S608 literals
+        connection.execute(copied)
+        assert connection.scalar(text("SELECT COUNT(*) FROM asset_event")) == 50_001
+    read: list[int] = []
+    event.listen(AssetEvent, "load", record := lambda row, _: read.append(row.id))
+    try:
+        load = run_dag("load_warehouse")
+    finally:
+        event.remove(AssetEvent, "load", record)
+    assert load.events[0]["partitions"] == ["call_logs/2025-11-20"]
+    assert len(read) < 10
+
+
+def test_batch_during_transform(place: Place, run_dag: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that is published during a transform is seen by all marts or by none."""
     from common.operators import WarehouseSqlOperator  # noqa: PLC0415  # Airflow's home is set first
 
     place.put_source(CALLS, CALLS_HEAD + CALL)
@@ -128,18 +150,20 @@ def complaint(number: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_a_source_that_is_not_there_is_a_skip_without_an_event(place: Place, run_dag: Callable[..., Ran]) -> None:
+def test_missing_source(place: Place, run_dag: Callable[..., Ran]) -> None:
+    """A source that is missing is a skip without an event."""
     run = run_dag("ingest_call_logs", DAYS[0])
     assert run.tasks == {"ingest": "skipped"}
     assert run.events == []
     assert place.lake_keys() == []
 
 
-def test_the_parameter_partition_chooses_the_day(place: Place, run_dag: Callable[..., Ran]) -> None:
+def test_partition_param(place: Place, run_dag: Callable[..., Ran]) -> None:
+    """The parameter `partition` chooses the day."""
     place.put_source(CALLS, CALLS_HEAD + CALL)
     run = run_dag("ingest_call_logs", DAYS[2], {"partition": "2025-11-20"})
     assert run.events[0]["partition"] == "2025-11-20"
-    assert place.lake_keys() == ["raw/call_logs/2025/11/20/call_logs.parquet"]
+    assert place.lake_keys("raw/") == ["raw/call_logs/2025/11/20/call_logs.parquet"]
 
 
 @pytest.mark.parametrize(
@@ -158,17 +182,16 @@ def test_the_parameter_partition_chooses_the_day(place: Place, run_dag: Callable
         ((CALLS_HEAD + CALL).replace("agent ID", "agnet").encode(), f"{CALLS}, column agent_id: agent_id missing"),
     ],
 )
-def test_a_bad_source_fails_at_once_with_one_message_and_leaves_the_lake_as_it_was(
-    place: Place, run_dag: Callable[..., Ran], content: bytes, message: str
-) -> None:
+def test_bad_source(place: Place, run_dag: Callable[..., Ran], content: bytes, message: str) -> None:
+    """A bad source fails at once with one alert and leaves the lake as it was."""
     place.put_source(CALLS, content)
     run = run_dag("ingest_call_logs", DAYS[0])
     assert run.tasks == {"ingest": "failed"}
     assert run.events == []
     assert place.lake_keys() == []
-    told = [alert["text"] for alert in alerts(place) if run.run_id in alert["text"]]
-    assert len(told) == 1
-    assert message.replace("&", "&amp;") in told[0]
+    sent = [alert["text"] for alert in alerts(place) if run.run_id in alert["text"]]
+    assert len(sent) == 1
+    assert message.replace("&", "&amp;") in sent[0]
 
 
 @pytest.mark.parametrize(
@@ -178,23 +201,23 @@ def test_a_bad_source_fails_at_once_with_one_message_and_leaves_the_lake_as_it_w
         ("iD,NamE,years,state\n1,Ada,2,Lagos\n", "column experience: experience missing"),
     ],
 )
-def test_an_empty_sheet_and_a_renamed_column_fail_by_name(
+def test_bad_sheet(
     place: Place, run_dag: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch, sheet: str, message: str
 ) -> None:
+    """The alert names the sheet and what is wrong with it."""
     mine = place.sheets / place.lake
     shutil.copytree(place.sheets / "telecoms-agents", mine)
     (mine / "agents.csv").write_text(sheet)
     monkeypatch.setenv("TELECOMS_AGENTS_SPREADSHEET_ID", place.lake)
     run = run_dag("ingest_agents")
     assert run.tasks == {"ingest": "failed"}
-    (told,) = [alert["text"] for alert in alerts(place) if run.run_id in alert["text"]]
-    assert f"sheet {place.lake}/agents" in told
-    assert message in told
+    (alert,) = [alert["text"] for alert in alerts(place) if run.run_id in alert["text"]]
+    assert f"sheet {place.lake}/agents" in alert
+    assert message in alert
 
 
-def test_a_bad_file_in_the_lake_fails_its_own_task_and_the_run_and_the_others_are_published(
-    place: Place, run_dag: Callable[..., Ran]
-) -> None:
+def test_bad_file_in_lake(place: Place, run_dag: Callable[..., Ran]) -> None:
+    """A bad file in the lake fails its own task and the run, and the other partitions are published."""
     place.put_source(CALLS, CALLS_HEAD + CALL)
     run_dag("ingest_call_logs", DAYS[0])
     run_dag("ingest_agents")
@@ -204,20 +227,19 @@ def test_a_bad_file_in_the_lake_fails_its_own_task_and_the_run_and_the_others_ar
     assert sorted(state for task, state in load.tasks.items() if task.startswith("stage")) == ["failed", "success"]
     assert load.tasks["publish"] == "success"
     assert load.events[0]["partitions"] == ["agents/current"]
-    told = [alert["text"] for alert in alerts(place) if load.run_id in alert["text"]]
-    assert len(told) == 1
-    assert "raw/call_logs/2025/11/20/call_logs.parquet: is not Parquet" in told[0]
+    sent = [alert["text"] for alert in alerts(place) if load.run_id in alert["text"]]
+    assert len(sent) == 1
+    assert "raw/call_logs/2025/11/20/call_logs.parquet: is not Parquet" in sent[0]
 
 
-def test_a_refused_login_fails_at_once_with_a_message_that_names_the_connection(
-    place: Place, run_dag: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_login(place: Place, run_dag: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused login fails at once with an alert that names the connection and hides the password."""
     connection = json.loads(place.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     connection["password"] = "wrong-and-secret"  # pragma: allowlist secret
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
     run = run_dag("transform_marts")
     assert run.tasks["snapshot"] == "failed"
-    (told,) = [alert["text"] for alert in alerts(place) if run.run_id in alert["text"]]
-    assert "Snowflake refused" in told
-    assert "AIRFLOW_CONN_SNOWFLAKE_DEFAULT" in told
-    assert "wrong-and-secret" not in told
+    (alert,) = [alert["text"] for alert in alerts(place) if run.run_id in alert["text"]]
+    assert "Snowflake refused" in alert
+    assert "AIRFLOW_CONN_SNOWFLAKE_DEFAULT" in alert
+    assert "wrong-and-secret" not in alert

@@ -25,16 +25,16 @@ FILE = Path(__file__).parent / "dags" / "chained.py"
 RACES = {"chained_race_of_two", "chained_race_of_parts"}
 SENTINEL = "chained_sentinel"
 FINAL = {"success", "failed"}
-PATIENCE = 120
+TIMEOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Results:
     """What became of all pipelines.
 
-    :ivar runs: for each DAG its runs: state, tasks, what they were handed, what they wrote.
-    :ivar seen: for each DAG all that its runs together were handed.
-    :ivar waiting: for each DAG the assets that it has and that did not suffice.
+    :ivar runs: for each DAG its runs: state, tasks, the events that their tasks see, the events that they emitted.
+    :ivar seen: for each DAG the events that the tasks of all its runs together see.
+    :ivar waiting: for each DAG the assets of the events that it received and that did not suffice.
     """
 
     runs: dict[str, list[Any]]
@@ -48,7 +48,7 @@ def dags(stack: Stack) -> Iterator[list[str]]:
     folder = stack.root / "dags" / "chained"
     folder.mkdir()
     shutil.copy(FILE, folder)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     found: list[str] = []
     while not found and time.monotonic() < deadline:
         found = [dag["dag_id"] for dag in stack.api.pages("/dags", "dags", dag_id_pattern="chained")]
@@ -72,67 +72,68 @@ def chained(stack: Stack, dags: list[str]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def by_chain(chained: dict[str, Any]) -> Verdict:
+def by_chain(chained: dict[str, Any]) -> Results:
     """What `./dev chain` says of all pipelines."""
     runs: dict[str, list[Any]] = {}
     for run in chained["runs"]:
-        handed, wrote = sorted(map(event, run["handed"])), sorted(map(event, run["wrote"]))
-        runs.setdefault(run["dag_id"], []).append((run["state"], run["tasks"], handed, wrote))
-    waiting = {one["dag_id"]: sorted({event["asset"] for event in one["has"]}) for one in chained["waiting"]}
-    return Verdict(in_order(runs), all_seen(runs), waiting)
+        seen, emitted = sorted(map(event, run["triggering_asset_events"])), sorted(map(event, run["emitted"]))
+        runs.setdefault(run["dag_id"], []).append((run["state"], run["tasks"], seen, emitted))
+    waiting = {one["dag_id"]: sorted({event["asset"] for event in one["received"]}) for one in chained["waiting"]}
+    return Results(in_order(runs), all_seen(runs), waiting)
 
 
 @pytest.fixture(scope="module")
-def by_scheduler(stack: Stack, dags: list[str], by_chain: Verdict) -> Verdict:
+def by_scheduler(stack: Stack, dags: list[str], by_chain: Results) -> Results:
     """What the real scheduler does, once nothing is left to do."""
     api = stack.api
     update(api, "chained_pretended", {"sum": 1000})
     api.post("/dags/chained_start/dagRuns", {"logical_date": None})
     wait_for(api, lambda runs: set(runs) >= set(by_chain.runs))
-    # Whatever is still to come was queued before this: the scheduler looks at all queues together.
+    # All other events were queued before this one, and the scheduler looks at all queues together.
     update(api, "chained_sentinel", {})
     runs = wait_for(api, lambda runs: SENTINEL in runs)
-    told = {dag_id: [told_of(api, run) for run in found] for dag_id, found in runs.items() if dag_id != SENTINEL}
+    by_dag = {dag_id: [run_of(api, run) for run in found] for dag_id, found in runs.items() if dag_id != SENTINEL}
     waiting = {dag_id: queued(api, dag_id) for dag_id in dags}
-    return Verdict(in_order(told), all_seen(told), {dag_id: names for dag_id, names in waiting.items() if names})
+    return Results(in_order(by_dag), all_seen(by_dag), {dag_id: names for dag_id, names in waiting.items() if names})
 
 
-def test_the_same_dags_run(by_chain: Verdict, by_scheduler: Verdict) -> None:
+def test_same_dags(by_chain: Results, by_scheduler: Results) -> None:
+    """The same DAGs run."""
     assert set(by_chain.runs) == set(by_scheduler.runs)
     assert "chained_deep" in by_chain.runs
     assert "chained_behind_alias" in by_chain.runs
     assert not {"chained_waits", "chained_after_skip"} & set(by_chain.runs)
 
 
-def test_each_dag_runs_as_often_with_the_same_states_events_and_results(
-    by_chain: Verdict, by_scheduler: Verdict
-) -> None:
+def test_same_runs(by_chain: Results, by_scheduler: Results) -> None:
+    """Each DAG runs as often, with the same states, events and results."""
     for dag_id in set(by_chain.runs) - RACES:
         assert by_chain.runs[dag_id] == by_scheduler.runs[dag_id], dag_id
     assert [run[0] for run in by_chain.runs["chained_fails"]] == ["failed"]
     assert 'chained_pretended {"sum": 1000}' in by_chain.seen["chained_with_pretended"]
 
 
-def test_where_the_scheduler_is_free_to_part_events_over_runs_the_chain_has_one_run_that_sees_them_all(
-    by_chain: Verdict, by_scheduler: Verdict
-) -> None:
+def test_races(by_chain: Results, by_scheduler: Results) -> None:
+    """The scheduler may spread these events over several runs; the chain has one run that sees them all."""
     for dag_id in RACES:
         assert len(by_chain.runs[dag_id]) == 1
         assert set(by_scheduler.seen[dag_id]) <= set(by_chain.seen[dag_id])
     assert by_chain.seen["chained_race_of_two"] == by_scheduler.seen["chained_race_of_two"]
 
 
-def test_the_same_dags_wait_with_the_same_assets(by_chain: Verdict, by_scheduler: Verdict) -> None:
+def test_same_waiting(by_chain: Results, by_scheduler: Results) -> None:
+    """The same DAGs wait, with the same assets."""
     assert by_chain.waiting == by_scheduler.waiting
     assert by_chain.waiting["chained_waits"] == ["chained_one"]
 
 
-def test_a_cycle_is_shown_and_ends_with_1(stack: Stack, dags: list[str]) -> None:
+def test_cycle(stack: Stack, dags: list[str]) -> None:
+    """A cycle is shown, and the exit status is 1."""
     result = stack.dev("chain", "--mode", "native", "chained_ping", "--json")
     assert result.returncode == 1, result.stdout + result.stderr
-    told = json.loads(result.stdout)
-    assert told["cycles"] == [["chained_ping", "chained_ping", "chained_pong", "chained_pong", "chained_ping"]]
-    assert [run["dag_id"] for run in told["runs"]] == ["chained_ping", "chained_pong"]
+    shown = json.loads(result.stdout)
+    assert shown["cycles"] == [["chained_ping", "chained_ping", "chained_pong", "chained_pong", "chained_ping"]]
+    assert [run["dag_id"] for run in shown["runs"]] == ["chained_ping", "chained_pong"]
 
 
 def update(api: AirflowApi, asset: str, extra: dict[str, Any]) -> None:
@@ -142,8 +143,8 @@ def update(api: AirflowApi, asset: str, extra: dict[str, Any]) -> None:
 
 
 def wait_for(api: AirflowApi, over: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-    """Return each DAG's runs once these are there and none of them is at work."""
-    deadline = time.monotonic() + PATIENCE
+    """Return each DAG's runs once these are there and none of them is running."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         runs: dict[str, Any] = {}
         for run in api.pages("/dags/~/dagRuns", "dag_runs"):
@@ -155,26 +156,26 @@ def wait_for(api: AirflowApi, over: Callable[[dict[str, Any]], bool]) -> dict[st
         time.sleep(0.5)
 
 
-def told_of(api: AirflowApi, run: dict[str, Any]) -> Any:
-    """What the REST API tells of a run, in the shape of `by_chain`."""
+def run_of(api: AirflowApi, run: dict[str, Any]) -> Any:
+    """Return what the REST API says of a run, in the shape of `by_chain`."""
     path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}"
     tasks = {
         ti["task_id"] if ti["map_index"] < 0 else f"{ti['task_id']}[{ti['map_index']}]": ti["state"]
         for ti in api.pages(f"{path}/taskInstances", "task_instances")
     }
-    handed = api.get(f"{path}/upstreamAssetEvents")["asset_events"]
-    wrote = api.get("/assets/events", source_dag_id=run["dag_id"], source_run_id=run["dag_run_id"])["asset_events"]
-    return run["state"], tasks, sorted(map(event, handed)), sorted(map(event, wrote))
+    seen = api.get(f"{path}/upstreamAssetEvents")["asset_events"]
+    emitted = api.get("/assets/events", source_dag_id=run["dag_id"], source_run_id=run["dag_run_id"])["asset_events"]
+    return run["state"], tasks, sorted(map(event, seen)), sorted(map(event, emitted))
 
 
-def event(told: dict[str, Any]) -> str:
-    """An event without what differs at every run."""
-    extra = {key: value for key, value in told["extra"].items() if key != "from_rest_api"}
-    return f"{told.get('asset') or told['name']} {json.dumps(extra, sort_keys=True)}"
+def event(record: dict[str, Any]) -> str:
+    """Return an event without what differs at every run."""
+    extra = {key: value for key, value in record["extra"].items() if key != "from_rest_api"}
+    return f"{record.get('asset') or record['name']} {json.dumps(extra, sort_keys=True)}"
 
 
 def queued(api: AirflowApi, dag_id: str) -> list[str]:
-    """The assets that came for a DAG and have woken nothing yet."""
+    """Return the assets whose events wait in a DAG's queue."""
     try:
         events = api.get(f"/dags/{dag_id}/assets/queuedEvents")["queued_events"]
     except httpx.HTTPStatusError as error:
@@ -186,10 +187,10 @@ def queued(api: AirflowApi, dag_id: str) -> list[str]:
 
 
 def in_order(runs: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Each DAG's runs in an order that does not depend on time."""
+    """Return each DAG's runs in an order that does not depend on time."""
     return {dag_id: sorted(found, key=json.dumps) for dag_id, found in runs.items()}
 
 
 def all_seen(runs: dict[str, list[Any]]) -> dict[str, list[str]]:
-    """All events that each DAG's runs were handed."""
-    return {dag_id: sorted(event for _, _, handed, _ in found for event in handed) for dag_id, found in runs.items()}
+    """Return all events that the tasks of each DAG's runs see."""
+    return {dag_id: sorted(event for _, _, seen, _ in found for event in seen) for dag_id, found in runs.items()}

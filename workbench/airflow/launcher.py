@@ -43,8 +43,9 @@ def main() -> None:
 
         reload.install()
     if component == "scheduler":
-        from workbench.airflow import current_dags
+        from workbench.airflow import bounded_events, current_dags
 
+        bounded_events.install()
         current_dags.install()
     if component == "triggerer":
         from workbench.airflow import current_triggers

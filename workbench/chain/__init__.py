@@ -1,1 +1,1 @@
-"""A DAG and every DAG that its asset events wake, in one process: what wakes what, as a plan and for real."""
+"""Run a DAG and every DAG that its asset events trigger, in one process, or plan such a chain."""

@@ -1,4 +1,4 @@
-"""`python -m workbench.chain`: run a chain inside Airflow's environment, and print its record."""
+"""`python -m workbench.chain`: run a chain inside Airflow's environment and print its result as JSON."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import contextlib
 import json
 import sys
 
-from workbench.chain import live, record, request
-from workbench.chain.dags import read_dags
-from workbench.chain.graph import Graph
+from workbench.chain import report, request, run
+from workbench.chain.dags import Graph, read_dags
 from workbench.errors import UserError
 
 
 def main() -> int:
-    """Run what the command line asks for; the tasks' logs go to standard error."""
-    parser = argparse.ArgumentParser("python -m workbench.chain", description="Run a DAG and what its events wake.")
+    """Run the chain of the command line; the tasks' logs go to standard error.
+
+    :return: the exit status.
+    """
+    parser = argparse.ArgumentParser("python -m workbench.chain", description="Run a DAG and all that it triggers.")
     request.add_arguments(parser)
     asked = request.read(parser, parser.parse_args())
     try:
         with contextlib.redirect_stdout(sys.stderr):
             files = read_dags()
-            followed = live.run(request.begin(asked, files, Graph(files.dags)), asked.first)
+            result = run.run(request.resolve(asked, files, Graph(files.dags)), asked.first)
     except UserError as error:
         print(json.dumps({"ok": False, "error": {"what": error.what, "why": error.why, "fix": error.fix}}))
         return 1
-    print(json.dumps(record.to_json(followed)))
-    return 0 if followed.ok else 1
+    print(json.dumps(report.to_json(result)))
+    return 0 if result.ok else 1
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""What wakes a DAG: a condition on assets, and the queue in which its scheduler keeps what has come so far.
+"""What triggers a DAG: a condition on assets, and the queue of the asset events that have come so far.
 
-Plain data, so that a plan needs no database. The rules are those of Airflow 3.0.6's scheduler, its peculiarities
-included; `tests/workbench/cli/test_chain_conditions.py` holds them against Airflow's own tables.
+Plain data, so that a plan needs no database. The rules are those of Airflow's scheduler:
+`tests/workbench/chain/test_conditions.py` compares them with the scheduler's own code on Airflow's tables.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class AssetKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Term:
-    """One asset, alias or reference of a condition, or of a task's outlets.
+    """One asset, alias or reference in a condition or among a task's outlets.
 
-    :ivar kind: `name` and `uri` are references to an asset that is defined elsewhere, by one of the two.
+    :ivar kind: `name` and `uri` are references to an asset that is defined elsewhere.
     """
 
     kind: Literal["asset", "alias", "name", "uri"]
@@ -32,19 +32,19 @@ class Term:
     uri: str = ""
 
     def __str__(self) -> str:
-        """Return it as people call it."""
+        """Return the name that people use."""
         return {"alias": f"alias {self.name}", "uri": self.uri}.get(self.kind, self.name)
 
 
 @dataclass(frozen=True)
 class Group:
-    """Several conditions under one rule."""
+    """Several conditions of which all, or any, must hold."""
 
     rule: Literal["all", "any"]
     parts: tuple[Condition, ...]
 
     def __str__(self) -> str:
-        """Return it in words, inner groups in parentheses."""
+        """Return the condition in words, with inner groups in parentheses."""
         if len(self.parts) == 1:
             return str(self.parts[0])
         word = {"all": " and ", "any": " or "}[self.rule]
@@ -57,96 +57,98 @@ Condition = Term | Group
 
 
 @dataclass(frozen=True)
-class Event:
+class AssetEvent:
     """One update of an asset.
 
     :ivar aliases: those through which a task wrote it.
-    :ivar source: the number of the run that emitted it; None where it is pretended.
-    :ivar row: the same event in the debugger's database; None where it is only planned.
+    :ivar source_run: the number of the run in the chain that emitted it; None where it is pretended.
+    :ivar row: the same event in the debugger's database; None in a plan.
     """
 
     asset: AssetKey
     extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
     aliases: tuple[str, ...] = ()
-    source: int | None = None
+    source_run: int | None = None
     row: Any = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
-        """Return asset and partition."""
+        """Return the asset's name and the partition."""
         return f"{self.asset.name} {(self.extra or {}).get('partition', '')}".rstrip()
 
 
 @dataclass(frozen=True)
-class Wake:
-    """A condition that holds.
+class TriggeredDag:
+    """A DAG that is to run.
 
-    :ivar causes: the events that made it hold.
-    :ivar handed: those of them that the run finds as its triggering events. Airflow 3.0.6 hands over only events of
-        assets that the condition names itself: a run woken through an alias or a reference gets none.
+    :ivar triggered_by: the events that made its condition hold; none where it is triggered by hand.
+    :ivar triggering_asset_events: those of them that its tasks find in their context under this name. In Airflow 3.0.6
+        these are the events of assets that the condition names itself: a run that was triggered through an alias or a
+        reference gets none. Airflow 3.3.2 gives all of them.
     """
 
     dag_id: str
-    causes: tuple[Event, ...]
-    handed: tuple[Event, ...]
+    triggered_by: tuple[AssetEvent, ...] = ()
+    triggering_asset_events: tuple[AssetEvent, ...] = ()
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A condition of which a part has come.
+class WaitingDag:
+    """A DAG whose condition holds in part.
 
-    :ivar has: the events that came.
-    :ivar needs: what is still missing, in words.
+    :ivar received: the events that came.
+    :ivar missing: the part of the condition that does not hold, in words.
     """
 
     dag_id: str
-    has: tuple[Event, ...]
-    needs: str
+    received: tuple[AssetEvent, ...]
+    missing: str
 
 
-class Queue:
-    """The events that each DAG has not consumed yet.
+class EventQueue:
+    """The events that no run of each DAG has consumed yet.
 
     An event joins the queue of every DAG whose condition mentions its asset, an alias through which it was written,
-    or a reference to it. A run empties its DAG's queue, whatever it holds: the events that come meanwhile wake one
-    further run together. `any` is no exception: after a run it begins anew with nothing.
+    or a reference to it. A run empties the whole queue of its DAG: the events that come while it runs trigger one
+    further run together. `any` is no exception: after a run its queue is empty too.
 
-    :param conditions: DAG id -> what wakes it.
+    :param conditions: DAG id -> what triggers it.
     """
 
     def __init__(self, conditions: Mapping[str, Condition]) -> None:
         self._conditions = conditions
-        self._events: dict[str, list[Event]] = {}
+        self._events: dict[str, list[AssetEvent]] = {}
         self._aliases: dict[str, set[AssetKey]] = {}
 
-    def announce(self, event: Event) -> None:
-        """Take in one event."""
-        for alias in event.aliases:
-            self._aliases.setdefault(alias, set()).add(event.asset)
-        for dag_id, condition in self._conditions.items():
-            if any(_concerns(term, event) for term in terms(condition)):
-                self._events.setdefault(dag_id, []).append(event)
+    def add(self, events: Iterable[AssetEvent]) -> None:
+        """Add events, oldest first."""
+        for event in events:
+            for alias in event.aliases:
+                self._aliases.setdefault(alias, set()).add(event.asset)
+            for dag_id, condition in self._conditions.items():
+                if any(_matches(term, event) for term in terms(condition)):
+                    self._events.setdefault(dag_id, []).append(event)
 
-    def woken(self) -> list[Wake]:
+    def take_triggered(self) -> list[TriggeredDag]:
         """Return every DAG whose condition holds, by id, and empty its queue."""
         ready = [dag_id for dag_id, events in sorted(self._events.items()) if self._is_ready(dag_id, events)]
         return [self.take(dag_id) for dag_id in ready]
 
-    def take(self, dag_id: str) -> Wake:
-        """Empty one DAG's queue, whether or not its condition holds."""
+    def take(self, dag_id: str) -> TriggeredDag:
+        """Return one DAG, whether or not its condition holds, and empty its queue."""
         events = tuple(self._events.pop(dag_id, ()))
         condition = self._conditions.get(dag_id)
         named = {AssetKey(t.name, t.uri) for t in terms(condition) if t.kind == "asset"} if condition else set()
-        return Wake(dag_id, events, tuple(event for event in events if event.asset in named))
+        return TriggeredDag(dag_id, events, tuple(event for event in events if event.asset in named))
 
-    def waiting(self) -> list[Waiting]:
-        """Return every DAG that has a part of what its condition needs."""
+    def waiting(self) -> list[WaitingDag]:
+        """Return every DAG whose condition holds in part."""
         return [
-            Waiting(dag_id, tuple(events), str(self._missing(self._conditions[dag_id], {e.asset for e in events})))
+            WaitingDag(dag_id, tuple(events), str(self._missing(self._conditions[dag_id], {e.asset for e in events})))
             for dag_id, events in sorted(self._events.items())
             if not self._is_ready(dag_id, events)
         ]
 
-    def _is_ready(self, dag_id: str, events: list[Event]) -> bool:
+    def _is_ready(self, dag_id: str, events: list[AssetEvent]) -> bool:
         return self._holds(self._conditions[dag_id], {event.asset for event in events})
 
     def _holds(self, condition: Condition, queued: set[AssetKey]) -> bool:
@@ -172,20 +174,19 @@ class Queue:
 
 
 def terms(condition: Condition) -> Iterator[Term]:
-    """Return every term, from left to right, each once."""
-    seen = dict.fromkeys(_walk(condition))
-    return iter(seen)
+    """Return every term once, from left to right."""
+    return iter(dict.fromkeys(_all_terms(condition)))
 
 
-def _walk(condition: Condition) -> Iterable[Term]:
+def _all_terms(condition: Condition) -> Iterable[Term]:
     if isinstance(condition, Term):
         yield condition
         return
     for part in condition.parts:
-        yield from _walk(part)
+        yield from _all_terms(part)
 
 
-def _concerns(term: Term, event: Event) -> bool:
+def _matches(term: Term, event: AssetEvent) -> bool:
     match term.kind:
         case "asset":
             return event.asset == (term.name, term.uri)

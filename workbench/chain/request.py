@@ -1,13 +1,12 @@
-"""What a chain is asked for, and where in the graph it begins."""
+"""Read what a chain is asked for, and check it against the DAG files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workbench.chain.conditions import AssetKey, Event, Queue, Wake
-from workbench.chain.levels import Followed, announce
-from workbench.chain.plan import plan
+from workbench.chain.conditions import AssetEvent, AssetKey, EventQueue, TriggeredDag
+from workbench.chain.levels import ChainResult, plan
 from workbench.debug import arguments
 from workbench.debug.arguments import Request
 from workbench.debug.find import choose, existing
@@ -17,17 +16,16 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterable
 
-    from workbench.chain.dags import DagFiles
-    from workbench.chain.graph import Graph
+    from workbench.chain.dags import DagFiles, Graph
 
 
 @dataclass(frozen=True)
 class ChainRequest:
-    """One chain.
+    """What a chain is asked for.
 
-    :ivar first: the first DAG and what it is given; its events come for every DAG.
-    :ivar only: of the woken DAGs run no others; none is no limit.
-    :ivar skip: woken DAGs that do not run.
+    :ivar first: the first DAG and what its run is given; its events are queued for every DAG.
+    :ivar only: the triggered DAGs that may run; empty means all.
+    :ivar skip: triggered DAGs that do not run.
     """
 
     first: Request = field(default_factory=Request)
@@ -44,12 +42,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `read` reads."""
     arguments.add_arguments(parser)
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="the first DAG's logical date, as after its id")
-    parser.add_argument("--only", action="append", default=[], metavar="DAG", help="run no other woken DAG")
-    parser.add_argument("--skip", action="append", default=[], metavar="DAG", help="do not run this one when woken")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="DAG",
+        help="of the triggered DAGs run only this one; can be repeated",
+    )
+    parser.add_argument(
+        "--skip",
+        action="append",
+        default=[],
+        metavar="DAG",
+        help="do not run this one when it is triggered; can be repeated",
+    )
 
 
 def read(parser: argparse.ArgumentParser, args: argparse.Namespace) -> ChainRequest:
-    """Put together what was asked; ends with 2 where it makes no sense."""
+    """Return the request of a command line; exits with 2 where it contradicts itself."""
     if args.date:
         args.words = [*args.words, args.date]
     first = arguments.request(parser, args, needs_dag=False)
@@ -57,12 +67,12 @@ def read(parser: argparse.ArgumentParser, args: argparse.Namespace) -> ChainRequ
 
 
 @dataclass(frozen=True)
-class Beginning:
-    """A request that fits the DAG files.
+class ResolvedRequest:
+    """A request whose names all exist.
 
     :ivar dag_id: the first DAG; None where events alone begin the chain, or a plan shows everything.
-    :ivar events: assets, each with what its event says.
-    :ivar allowed: the DAGs that may run; the first one always may.
+    :ivar events: assets, each with its event's `extra`.
+    :ivar allowed: the DAGs that may run, the first one included.
     """
 
     graph: Graph
@@ -74,23 +84,23 @@ class Beginning:
         """Whether a DAG may run."""
         return dag_id in self.allowed
 
-    def wakes(self, queue: Queue, events: Iterable[Event]) -> list[Wake]:
-        """Let the pretended events come, and give the first DAG, or those that the events wake."""
-        announce(queue, events)
-        return [queue.take(self.dag_id)] if self.dag_id else queue.woken()
+    def first_level(self, queue: EventQueue, events: Iterable[AssetEvent]) -> list[TriggeredDag]:
+        """Queue the pretended events; return the first DAG, or without one those that the events trigger."""
+        queue.add(events)
+        return [queue.take(self.dag_id)] if self.dag_id else queue.take_triggered()
 
-    def plan(self) -> Followed:
-        """Follow what the DAGs declare; without a DAG and an event, from every DAG that nothing else wakes."""
-        queue = Queue(self.graph.conditions())
+    def plan(self) -> ChainResult:
+        """Plan the chain; without a DAG and an event, from every DAG that no other triggers."""
+        queue = EventQueue(self.graph.conditions())
         if self.dag_id or self.events:
-            begin = self.wakes(queue, (Event(asset, extra) for asset, extra in self.events))
+            first = self.first_level(queue, (AssetEvent(asset, extra) for asset, extra in self.events))
         else:
-            begin = [Wake(dag_id, (), ()) for dag_id in self.graph.roots()]
-        return plan(self.graph.dags, begin, queue, self.may_run)
+            first = [TriggeredDag(dag_id) for dag_id in self.graph.roots()]
+        return plan(self.graph, first, queue, self.may_run)
 
 
-def begin(request: ChainRequest, files: DagFiles, graph: Graph) -> Beginning:
-    """Hold what is asked for against what there is.
+def resolve(request: ChainRequest, files: DagFiles, graph: Graph) -> ResolvedRequest:
+    """Check a request against the DAG files.
 
     :raises UserError: where a DAG or an asset does not exist, or the request contradicts itself.
     """
@@ -98,45 +108,49 @@ def begin(request: ChainRequest, files: DagFiles, graph: Graph) -> Beginning:
     dag_id = first.dag_id
     if first.file:
         file = first.file.resolve()
-        there = [dag.dag_id for dag in files.dags.values() if dag.file.resolve() == file]
-        if not there:
-            raise unknown(f"in {existing(first.file).name}", files)
-        dag_id = dag_id or choose(there, file)
+        defined = [dag.dag_id for dag in files.dags.values() if dag.file.resolve() == file]
+        if not defined:
+            raise unknown(f"{existing(first.file).name} defines no DAG", files)
+        dag_id = dag_id or choose(defined, file)
     for named in filter(None, [dag_id, *request.only, *request.skip]):
         if named not in files.dags:
-            raise unknown(named, files)
+            raise unknown(f"DAG {named} does not exist", files)
     if first.date and first.events:
         raise UserError(
             "a run that events trigger has no logical date", "a date and --event are both given", "leave one out"
         )
     if not dag_id and (first.date or first.conf or first.params or first.tasks):
         raise UserError(
-            "a date, params and tasks are the first DAG's", "no DAG is named", "./dev chain DAG, with the same"
+            "a date, params and tasks are for the first DAG",
+            "no DAG is named",
+            "./dev chain DAG, with the same options",
         )
     allowed = (frozenset(request.only or files.dags) - frozenset(request.skip)) | ({dag_id} if dag_id else set())
-    return Beginning(graph, dag_id, tuple((asset(graph, name), extra) for name, extra in first.events), allowed)
+    return ResolvedRequest(
+        graph, dag_id, tuple((find_asset(graph, name), extra) for name, extra in first.events), allowed
+    )
 
 
-def unknown(dag_id: str, files: DagFiles) -> UserError:
-    """Name the files that do not import and the ids that exist."""
+def unknown(what: str, files: DagFiles) -> UserError:
+    """Return the error for a missing DAG; it names the files that do not import, or else the DAGs that exist."""
     errors = [f"{file}: {error}" for file, error in files.errors.items()]
     return UserError(
-        f"there is no DAG {dag_id}",
+        what,
         "; ".join(errors) or f"dags/ has {', '.join(files.dags) or 'none'}",
         "fix the file" if errors else "./dev chain with one of these",
     )
 
 
-def asset(graph: Graph, name: str) -> AssetKey:
-    """Find an asset by its name or URI.
+def find_asset(graph: Graph, name: str) -> AssetKey:
+    """Return the asset of a name or URI.
 
-    :raises UserError: where no DAG knows it.
+    :raises UserError: where no DAG mentions it.
     """
     assets = {text: key for key in graph.assets() for text in (key.uri, key.name)}
     if name not in assets:
         raise UserError(
-            f"no DAG knows an asset {name}",
-            f"there are {', '.join(key.name for key in graph.assets()) or 'none'}",
+            f"asset {name} does not exist",
+            f"the DAGs mention {', '.join(key.name for key in graph.assets()) or 'none'}",
             "--event with one of these, by name or URI",
         )
     return assets[name]

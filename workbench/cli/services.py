@@ -19,6 +19,9 @@ SERVICES = (POSTGRES, EMULATORS, INIT, *COMPONENTS)
 FLAGS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
 
 HEALTHY, STARTING, UNHEALTHY, NONE = "healthy", "starting", "unhealthy", "none"
+CRASH_LOOPING = "crash-looping"
+#: A service that was restarted so often and is not healthy ends again and again.
+LOOPS_AFTER = 3
 
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
@@ -27,7 +30,7 @@ _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 class Service:
     """One service as it is now.
 
-    :ivar state: running, restarting, failed, stopping, stopped; done for a one-shot that succeeded.
+    :ivar state: running, restarting, crash-looping, failed, stopping, stopped; done for a one-shot that succeeded.
     :ivar health: healthy, starting, unhealthy; none where it does not run.
     :ivar restarts: since the environment started.
     :ivar kills: how many of its ends were a SIGKILL, which is what running out of memory looks like.
@@ -51,6 +54,12 @@ class Service:
     def to_json(self) -> dict[str, Any]:
         """Return it for scripts."""
         return asdict(self)
+
+
+def looping(state: str, health: str, restarts: int) -> str:
+    """Return a service's state, with a word of its own where it ends again and again."""
+    ends = restarts >= LOOPS_AFTER and health != HEALTHY and state in {"running", "restarting"}
+    return CRASH_LOOPING if ends else state
 
 
 def memory_limits(settings: Settings) -> dict[str, int]:

@@ -186,7 +186,7 @@ def run_once(
         return debugging.run(dag, logical_date or _first_date(dag), conf or {}, events=events, tasks=tasks)
     except debug_results.NoResultsError as error:
         raise UserError(
-            f"{', '.join(tasks)}: nobody knows how many there are",
+            f"{', '.join(tasks)}: cannot determine the number of mapped tasks",
             f"{error} never succeeded in the debugger's database",
             f"./dev run {dag.dag_id} once, or name {error} too",
         ) from None

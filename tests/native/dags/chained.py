@@ -1,7 +1,7 @@
-"""Pipelines as strangers write them, all begun by one DAG: run by the scheduler and by `./dev chain` they agree.
+"""Pipelines as strangers write them, all started by one DAG: the scheduler and `./dev chain` run them alike.
 
-A task's event says what its run was handed: the sum of what came, and one more. So a wrong event shows in all results
-behind it.
+A task's event holds the sum over the events that its run received, plus one. So a wrong event shows in all later
+results.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ def asset(name: str) -> Asset:
     return Asset(f"chained_{name}", uri=f"x-chained://{name}")
 
 
-def handed(context: Any) -> int:
-    """The sum over the run's triggering events."""
+def received_sum(context: Any) -> int:
+    """Return one more than the sum over the run's triggering events."""
     events = context.get("triggering_asset_events") or {}
     return 1 + sum(event.extra.get("sum", 0) for found in events.values() for event in found)
 
 
 def stage(name: str, schedule: Any, *writes: str, ends: str = "") -> None:
-    """A DAG with a task for each asset, and maybe a last one that ends in another way."""
+    """A DAG with a task for each asset, and, where `ends` says so, one that fails or is skipped."""
 
     @dag(dag_id=f"chained_{name}", schedule=schedule, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False)
     def make() -> None:
         @task
         def count(**context: Any) -> int:
-            return handed(context)
+            return received_sum(context)
 
         counted = count()
         for written in writes:
@@ -62,7 +62,7 @@ def chained_through_alias() -> None:
 
     @task(outlets=[AssetAlias("chained_incoming")])
     def write(**context: Any) -> Any:
-        yield Metadata(asset("dynamic"), {"sum": handed(context)}, AssetAlias("chained_incoming"))
+        yield Metadata(asset("dynamic"), {"sum": received_sum(context)}, AssetAlias("chained_incoming"))
 
     write()
 
@@ -82,7 +82,7 @@ stage("start", None, "go")
 chained_through_alias()
 chained_mapped()
 
-# One for another, two for one, a diamond.
+# One triggers another, one triggers two, a diamond.
 stage("one", asset("go"), "one")
 stage("two", asset("go"), "two")
 stage("first_of_one", asset("one"), "first")
@@ -106,7 +106,7 @@ stage("on_name", Asset.ref(name="chained_first"), "from_name")
 stage("on_uri", Asset.ref(uri="x-chained://first"))
 stage("or_by_time", AssetOrTimeSchedule(timetable=NEVER, assets=[asset("one"), asset("two")]), "timed")
 
-# An event of a person's, and what goes wrong.
+# An event that a person adds, and what goes wrong.
 stage("with_pretended", [asset("one"), asset("pretended")], "with_pretended")
 stage("fails", asset("go"), "before_failure", ends="fail")
 stage("after_failure", asset("before_failure"))
@@ -114,13 +114,13 @@ stage("skips", asset("go"), "skipped", ends="skip")
 stage("after_skip", asset("skipped"))
 stage("waits", AssetAll(asset("one"), AssetAny(asset("never"), asset("skipped"))))
 
-# How often these run is a matter of time; what they have seen in the end is not.
+# How often these run depends on timing; the events that they have seen in the end do not.
 stage("race_of_two", asset("one") | asset("two"))
 stage("race_of_parts", asset("parts"))
 
-# Told when all is over, so that whatever was queued before has been looked at.
+# Triggered at the end, so that the scheduler has handled all that was queued before.
 stage("sentinel", asset("sentinel"))
 
-# For ever, so never begun here.
+# A cycle without end, so never started in the live environment.
 stage("ping", asset("pong"), "ping")
 stage("pong", asset("ping"), "pong")

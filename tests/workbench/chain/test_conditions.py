@@ -1,9 +1,9 @@
-"""What wakes a DAG: by example, and held against Airflow's own scheduler on its own tables."""
+"""What triggers a DAG: by example, and compared with Airflow's own scheduler on its own tables."""
 
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from airflow.assets.manager import AssetManager
 from airflow.dag_processing.collection import update_dag_parsing_results_in_db
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models import import_all_models
+from airflow.models.asset import AssetEvent as AssetEventModel
 from airflow.models.asset import AssetModel
 from airflow.models.base import Base
 from airflow.models.dag import DAG, DagModel
@@ -22,10 +23,12 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, AssetAlias, AssetAll, AssetAny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import create_engine, insert, select, update
+from sqlalchemy import event as event_api
 from sqlalchemy.orm import Session
 
-from workbench.chain.conditions import AssetKey, Event, Group, Queue, Term
+from workbench.airflow import bounded_events
+from workbench.chain.conditions import AssetEvent, AssetKey, EventQueue, Group, Term
 from workbench.chain.dags import condition_of
 
 if TYPE_CHECKING:
@@ -35,15 +38,14 @@ A, B, C = (Term("asset", name, name) for name in "abc")
 X = Term("alias", "x")
 
 
-def event(name: str, *aliases: str) -> Event:
-    return Event(AssetKey(name, name), aliases=aliases)
+def event(name: str, *aliases: str) -> AssetEvent:
+    return AssetEvent(AssetKey(name, name), aliases=aliases)
 
 
-def woken(condition: Any, *events: Event) -> bool:
-    queue = Queue({"d": condition})
-    for one in events:
-        queue.announce(one)
-    return bool(queue.woken())
+def triggered(condition: Any, *events: AssetEvent) -> bool:
+    queue = EventQueue({"d": condition})
+    queue.add(events)
+    return bool(queue.take_triggered())
 
 
 @pytest.mark.parametrize(
@@ -61,43 +63,47 @@ def woken(condition: Any, *events: Event) -> bool:
         (Term("uri", "b", "b"), "a", False),
     ],
 )
-def test_a_condition_holds_by_what_is_queued(condition: Any, names: str, holds: bool) -> None:
-    assert woken(condition, *map(event, names)) is holds
+def test_condition(condition: Any, names: str, holds: bool) -> None:
+    """A condition holds by the assets whose events are queued."""
+    assert triggered(condition, *map(event, names)) is holds
 
 
-def test_an_alias_holds_by_an_asset_that_was_written_through_it() -> None:
-    assert woken(X, event("a", "x"))
-    assert not woken(X, event("a"))
-    assert woken(Group("all", (X, A)), event("a", "x"))
+def test_alias() -> None:
+    """An alias holds by an asset that was written through it."""
+    assert triggered(X, event("a", "x"))
+    assert not triggered(X, event("a"))
+    assert triggered(Group("all", (X, A)), event("a", "x"))
 
 
-def test_a_run_that_an_alias_woke_is_handed_no_event() -> None:
-    queue = Queue({"d": X, "e": Group("any", (X, A))})
-    queue.announce(event("a", "x"))
-    first, second = queue.woken()
-    assert (first.causes, first.handed) == ((event("a", "x"),), ())
-    assert second.handed == (event("a", "x"),)
+def test_alias_gives_no_events() -> None:
+    """The tasks of a run that an alias alone triggered see no event."""
+    queue = EventQueue({"d": X, "e": Group("any", (X, A))})
+    queue.add([event("a", "x")])
+    first, second = queue.take_triggered()
+    assert (first.triggered_by, first.triggering_asset_events) == ((event("a", "x"),), ())
+    assert second.triggering_asset_events == (event("a", "x"),)
 
 
-def test_a_run_empties_the_queue_of_its_own_dag_alone() -> None:
-    queue = Queue({"both": Group("all", (A, B)), "one": A})
-    queue.announce(event("a"))
-    assert [wake.dag_id for wake in queue.woken()] == ["one"]
-    queue.announce(event("b"))
-    assert [wake.dag_id for wake in queue.woken()] == ["both"]
-    assert queue.woken() == []
+def test_queue_emptied() -> None:
+    """A run empties the queue of its own DAG and of no other."""
+    queue = EventQueue({"both": Group("all", (A, B)), "one": A})
+    queue.add([event("a")])
+    assert [dag.dag_id for dag in queue.take_triggered()] == ["one"]
+    queue.add([event("b")])
+    assert [dag.dag_id for dag in queue.take_triggered()] == ["both"]
+    assert queue.take_triggered() == []
 
 
-def test_events_that_come_together_wake_one_run_with_all_of_them() -> None:
-    queue = Queue({"d": Group("any", (A, B))})
-    for name in "aab":
-        queue.announce(event(name))
-    (wake,) = queue.woken()
-    assert wake.handed == (event("a"), event("a"), event("b"))
+def test_events_together() -> None:
+    """Events that come together trigger one run with all of them."""
+    queue = EventQueue({"d": Group("any", (A, B))})
+    queue.add(map(event, "aab"))
+    (dag,) = queue.take_triggered()
+    assert dag.triggering_asset_events == (event("a"), event("a"), event("b"))
 
 
 @pytest.mark.parametrize(
-    ("condition", "names", "needs"),
+    ("condition", "names", "missing"),
     [
         (Group("all", (A, B, C)), "b", "a and c"),
         (Group("all", (A, Group("any", (B, C)))), "a", "b or c"),
@@ -106,13 +112,13 @@ def test_events_that_come_together_wake_one_run_with_all_of_them() -> None:
         (Group("all", (C, Group("any", (X, Group("all", (A, B)))))), "a", "c and (alias x or b)"),
     ],
 )
-def test_a_dag_that_waits_says_what_for(condition: Any, names: str, needs: str) -> None:
-    queue = Queue({"d": condition})
-    for name in names:
-        queue.announce(event(name))
+def test_waiting(condition: Any, names: str, missing: str) -> None:
+    """A DAG that waits says what it received and what is missing."""
+    queue = EventQueue({"d": condition})
+    queue.add(map(event, names))
     (waiting,) = queue.waiting()
-    assert waiting.needs == needs
-    assert waiting.has == tuple(map(event, names))
+    assert waiting.missing == missing
+    assert waiting.received == tuple(map(event, names))
 
 
 # --- beside Airflow's scheduler ---
@@ -132,30 +138,32 @@ conditions = st.recursive(
     max_leaves=6,
 )
 updates = st.tuples(st.sampled_from(ASSETS), st.sets(st.sampled_from([alias.name for alias in ALIASES])))
-#: An update of an asset, or a look of the scheduler.
-happenings = st.lists(st.one_of(updates, updates, st.none()), max_size=14).map(lambda found: [*found, None])
+#: An update of an asset, or a round of the scheduler.
+steps = st.lists(st.one_of(updates, updates, st.none()), max_size=14).map(lambda found: [*found, None])
 
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Any]:
-    """Airflow's tables, empty, and none of this process's own database."""
+    """Airflow's tables, empty, in a database of their own."""
     import_all_models()
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine)
-    yield engine
+    with pytest.MonkeyPatch.context() as patch:  # what the environment's scheduler does
+        patch.setattr(SchedulerJobRunner, "_create_dag_runs_asset_triggered", bounded_events.bounded())
+        yield engine
     engine.dispose()
 
 
 class Scheduler:
-    """Airflow's own code around one look at the queue."""
+    """Airflow's own code for one round of its scheduler."""
 
-    def __init__(self, session: Session, schedules: dict[str, Any]) -> None:
+    def __init__(self, session: Session, schedules: dict[str, Any], *, catchup: bool = False) -> None:
         self.session = session
         session.add_all([DagBundleModel(name="test"), LogTemplate(filename="log", elasticsearch_id="log")])
         dags = []
         for dag_id, schedule in schedules.items():
             start = datetime(2024, 1, 1, tzinfo=UTC)
-            with DAG(dag_id, schedule=schedule, start_date=start, max_active_runs=99) as dag:  # noqa: AIR311 the tables take this one
+            with DAG(dag_id, schedule=schedule, start_date=start, max_active_runs=99, catchup=catchup) as dag:  # noqa: AIR311 the tables take this one
                 EmptyOperator(task_id="write", outlets=[*ASSETS, *ALIASES])
             dag.relative_fileloc = "test.py"
             dags.append(dag)
@@ -164,8 +172,8 @@ class Scheduler:
         assert not errors
         session.execute(update(DagModel).values(is_paused=False))
 
-    def announce(self, asset: Asset, aliases: set[str]) -> int:
-        """Record an event; give its id."""
+    def add(self, asset: Asset, aliases: set[str]) -> int:
+        """Record an event and return its id."""
         model = self.session.scalar(select(AssetModel).where(AssetModel.name == asset.name))
         written = AssetManager.register_asset_change(asset=model, source_alias_names=aliases, session=self.session)
         assert written
@@ -173,8 +181,8 @@ class Scheduler:
         self.session.expire_all()
         return int(written.id)
 
-    def look(self) -> dict[str, list[int]]:
-        """Create the DAG runs that are due; give for each DAG the events that its run is handed."""
+    def create_runs(self) -> dict[str, list[int]]:
+        """Create the DAG runs that are due; return for each DAG the events that its run's tasks see."""
         dags, dates = DagModel.dags_needing_dagruns(self.session)
         due = [dag for dag in dags.all() if dag.dag_id in dates]
         runner: Any = SimpleNamespace(job=SimpleNamespace(id=None), log=logging.getLogger(__name__))
@@ -183,33 +191,78 @@ class Scheduler:
         self.session.flush()
         self.session.expire_all()
         new = [run for run in self.session.scalars(select(DagRun)) if run.id not in known]
-        return {run.dag_id: [handed.id for handed in run.consumed_asset_events] for run in new}
+        return {run.dag_id: [event.id for event in run.consumed_asset_events] for run in new}
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(schedules=st.lists(conditions, min_size=3, max_size=6), happened=happenings)
-def test_the_queue_wakes_what_airflows_scheduler_wakes_and_hands_over_the_same_events(
-    database: Any, schedules: list[Any], happened: list[Any]
-) -> None:
-    """Save one: of several events of one asset Airflow may leave the last ones for the run after."""
+@given(schedules=st.lists(conditions, min_size=3, max_size=6), happened=steps)
+def test_same_as_scheduler(database: Any, schedules: list[Any], happened: list[Any]) -> None:
+    """The queue triggers the DAGs that Airflow's scheduler triggers, and gives their tasks the same events.
+
+    With one exception: of several events of one asset Airflow may leave the last ones for the next run.
+    """
     named = {f"dag_{number}": schedule for number, schedule in enumerate(schedules)}
-    queue = Queue({dag_id: condition_of(schedule) for dag_id, schedule in named.items()})
+    queue = EventQueue({dag_id: condition_of(schedule) for dag_id, schedule in named.items()})
     left: dict[str, set[int]] = {dag_id: set() for dag_id in named}
     with database.connect() as connection, connection.begin() as transaction, Session(connection) as session:
         scheduler = Scheduler(session, named)
-        for happening in happened:
-            if happening is not None:
-                asset, aliases = happening
-                row = scheduler.announce(asset, aliases)
-                queue.announce(Event(AssetKey(asset.name, asset.uri), aliases=tuple(sorted(aliases)), row=row))
+        for step in happened:
+            if step is not None:
+                asset, aliases = step
+                row = scheduler.add(asset, aliases)
+                queue.add([AssetEvent(AssetKey(asset.name, asset.uri), aliases=tuple(sorted(aliases)), row=row)])
                 continue
-            ours, airflows = {wake.dag_id: wake for wake in queue.woken()}, scheduler.look()
+            ours, airflows = {dag.dag_id: dag for dag in queue.take_triggered()}, scheduler.create_runs()
             assert set(ours) == set(airflows)
-            for dag_id, wake in ours.items():
-                rows = [handed.row for handed in wake.handed]
+            for dag_id, dag in ours.items():
+                rows = [event.row for event in dag.triggering_asset_events]
                 assert set(airflows[dag_id]) <= {*rows, *left[dag_id]}
-                if not left[dag_id] and len({handed.asset for handed in wake.causes}) == len(wake.causes):
+                if not left[dag_id] and len({event.asset for event in dag.triggered_by}) == len(dag.triggered_by):
                     assert airflows[dag_id] == rows
                 left[dag_id] |= {*rows} - {*airflows[dag_id]}
                 left[dag_id] -= {*airflows[dag_id]}
         transaction.rollback()
+
+
+def copies(session: Session, count: int, *, minutes: int) -> None:
+    """Copy the one event that there is, as of so many minutes later."""
+    (one,) = session.scalars(select(AssetEventModel))
+    columns = {name: getattr(one, name) for name in ("asset_id", "extra", "source_map_index")}
+    moment = one.timestamp + timedelta(minutes=minutes)
+    session.execute(insert(AssetEventModel), [columns | {"timestamp": moment} for _ in range(count)])
+    session.expire_all()
+
+
+@pytest.mark.parametrize(("catchup", "handed"), [(False, 1), (True, bounded_events.MOST)])
+def test_first_run(database: Any, catchup: bool, handed: int) -> None:
+    """A DAG's first run receives the events since the DAG began to wait, unless it catches up."""
+    read: list[int] = []
+    with database.connect() as connection, connection.begin() as transaction, Session(connection) as session:
+        scheduler = Scheduler(session, {"new": ASSETS[0]}, catchup=catchup)
+        newest = scheduler.add(ASSETS[0], set())
+        copies(session, 50_000, minutes=-60)
+        event_api.listen(AssetEventModel, "load", record := lambda row, _: read.append(row.id))
+        try:
+            (ids,) = scheduler.create_runs().values()
+        finally:
+            event_api.remove(AssetEventModel, "load", record)
+        transaction.rollback()
+    assert len(ids) == handed
+    assert newest in ids
+    assert len(set(read)) == handed  # the scheduler has not even looked at the others
+
+
+def test_bound(database: Any) -> None:
+    """Of very many events a run receives the newest."""
+    with database.connect() as connection, connection.begin() as transaction, Session(connection) as session:
+        scheduler = Scheduler(session, {"late": ASSETS[0]})
+        scheduler.add(ASSETS[0], set())
+        scheduler.create_runs()
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        session.execute(update(DagRun).values(run_after=yesterday))
+        session.execute(update(AssetEventModel).values(timestamp=yesterday))
+        copies(session, 5_000, minutes=60)
+        newest = scheduler.add(ASSETS[0], set())
+        (ids,) = scheduler.create_runs().values()
+        transaction.rollback()
+    assert sorted(ids) == list(range(newest - bounded_events.MOST + 1, newest + 1))

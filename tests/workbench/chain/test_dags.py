@@ -1,4 +1,4 @@
-"""What a DAG file says of assets is read as Airflow reads it."""
+"""The assets of a DAG file are read as Airflow reads them."""
 
 from __future__ import annotations
 
@@ -61,27 +61,30 @@ def read(schedule: Any) -> Dag:
         (AssetOrTimeSchedule(timetable=CRON, assets=A | B), Group("any", (TERM_A, TERM_B)), "0 6 * * 1"),
     ],
 )
-def test_a_schedule_is_a_condition_and_a_time(schedule: Any, condition: Condition | None, by_time: str) -> None:
+def test_schedule(schedule: Any, condition: Condition | None, by_time: str) -> None:
+    """A schedule becomes a condition and a time."""
     found = read(schedule)
     assert (found.condition, found.schedule) == (condition, by_time)
 
 
-def test_what_starts_a_dag_is_said_in_words() -> None:
+def test_when() -> None:
+    """What starts a DAG is said in words."""
     assert read(None).when == "by hand only"
     assert read(AssetOrTimeSchedule(timetable=CRON, assets=(A & B) | B)).when == "(a and b) or b; or by time, 0 6 * * 1"
 
 
 @pytest.mark.filterwarnings("ignore")  # of Airflow itself, while it parses
-def test_assets_that_are_functions_are_read_and_a_broken_file_is_named(tmp_path: Path) -> None:
+def test_asset_functions(tmp_path: Path) -> None:
+    """Assets that are functions are read, and a file that does not import is named."""
     (tmp_path / "stranger.py").write_text(STRANGER)
     (tmp_path / "broken.py").write_text("import airflow, dag, nonsense_that_is_not_there\n")
     files = read_dags(tmp_path)
     assert set(files.dags) == {"bronze", "both", "consumer"}
-    assert files.dags["bronze"].writes == (Term("asset", "bronze", "x-test://bronze"),)
+    assert files.dags["bronze"].outlets == (Term("asset", "bronze", "x-test://bronze"),)
     assert files.dags["both"].condition == Term("asset", "bronze", "x-test://bronze")
-    assert [str(term) for term in files.dags["both"].writes] == ["silver", "gold"]
+    assert [str(term) for term in files.dags["both"].outlets] == ["silver", "gold"]
     assert str(files.dags["consumer"].condition) == "silver and gold"
-    assert [str(term) for term in files.dags["consumer"].writes] == ["out", "alias later"]
+    assert [str(term) for term in files.dags["consumer"].outlets] == ["out", "alias later"]
     ((file, error),) = files.errors.items()
     assert Path(file).name == "broken.py"
     assert error.startswith("ModuleNotFoundError")

@@ -1,4 +1,4 @@
-"""A chain is followed wave by wave, to its end, also where it has none."""
+"""A chain is result level by level, to its end, also where it goes round in a cycle."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.chain.conditions import AssetKey, Condition, Event, Group, Queue, Term, Wake
-from workbench.chain.dags import Dag
-from workbench.chain.levels import Followed, Outcome, follow
-from workbench.chain.plan import plan
+from workbench.chain.conditions import AssetEvent, AssetKey, Condition, EventQueue, Group, Term, TriggeredDag
+from workbench.chain.dags import Dag, Graph
+from workbench.chain.levels import ChainResult, RunResult, follow, plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,38 +23,40 @@ def asset(name: str) -> Term:
 
 def dag(dag_id: str, condition: Condition | None = None, writes: str = "") -> Dag:
     """A DAG that writes an asset for each letter."""
-    return Dag(dag_id, Path("test.py"), condition=condition, writes=tuple(map(asset, writes)))
+    return Dag(dag_id, Path("test.py"), condition=condition, outlets=tuple(map(asset, writes)))
 
 
-def planned(dags: Iterable[Dag], first: str, *without: str) -> Followed:
+def planned(dags: Iterable[Dag], first: str, *without: str) -> ChainResult:
     """Plan from one DAG."""
-    by_id = {one.dag_id: one for one in dags}
-    queue = Queue({one.dag_id: one.condition for one in dags if one.condition})
-    return plan(by_id, [Wake(first, (), ())], queue, lambda dag_id: dag_id not in without)
+    graph = Graph({one.dag_id: one for one in dags})
+    queue = EventQueue(graph.conditions())
+    return plan(graph, [TriggeredDag(first)], queue, lambda dag_id: dag_id not in without)
 
 
-def order(followed: Followed) -> list[list[str]]:
-    """The DAGs of each wave."""
-    waves: dict[int, list[str]] = {}
-    for step in followed.steps:
-        waves.setdefault(step.wave, []).append(step.dag_id)
-    return list(waves.values())
+def order(result: ChainResult) -> list[list[str]]:
+    """The DAGs of each level."""
+    levels: dict[int, list[str]] = {}
+    for run in result.runs:
+        levels.setdefault(run.level, []).append(run.dag_id)
+    return list(levels.values())
 
 
-def test_a_diamond_runs_its_last_dag_once_after_both_sides() -> None:
+def test_diamond() -> None:
+    """A diamond runs its last DAG once, after both sides."""
     dags = [
         dag("first", writes="a"),
         dag("left", asset("a"), "b"),
         dag("right", asset("a"), "c"),
         dag("last", Group("all", (asset("b"), asset("c")))),
     ]
-    followed = planned(dags, "first")
-    assert order(followed) == [["first"], ["left", "right"], ["last"]]
-    assert [event.asset.name for event in followed.steps[-1].woken_by] == ["b", "c"]
-    assert followed.steps[-1].causes == {1, 2}
+    result = planned(dags, "first")
+    assert order(result) == [["first"], ["left", "right"], ["last"]]
+    assert [event.asset.name for event in result.runs[-1].dag.triggered_by] == ["b", "c"]
+    assert result.runs[-1].causes == {1, 2}
 
 
-def test_events_of_one_wave_wake_one_run_and_those_of_the_next_another() -> None:
+def test_levels() -> None:
+    """Events of one level trigger one run, and those of the next level another."""
     dags = [
         dag("first", writes="a"),
         dag("left", asset("a"), "b"),
@@ -66,17 +67,19 @@ def test_events_of_one_wave_wake_one_run_and_those_of_the_next_another() -> None
     assert order(planned(dags, "first")) == [["first"], ["left", "right"], ["any", "long"], ["any"]]
 
 
-def test_a_dag_that_is_skipped_runs_nothing_behind_it_and_is_named() -> None:
+def test_excluded() -> None:
+    """A DAG that may not run is named, and triggers nothing."""
     dags = [dag("first", writes="a"), dag("middle", asset("a"), "b"), dag("last", asset("b"))]
-    followed = planned(dags, "first", "middle")
-    assert order(followed) == [["first"]]
-    assert [held.dag_id for held in followed.held] == ["middle"]
+    result = planned(dags, "first", "middle")
+    assert order(result) == [["first"]]
+    assert [dag.dag_id for dag in result.excluded] == ["middle"]
 
 
-def test_a_dag_without_all_that_it_needs_waits() -> None:
+def test_waiting() -> None:
+    """A DAG of whose condition a part is missing waits."""
     dags = [dag("first", writes="a"), dag("join", Group("all", (asset("a"), asset("z"))))]
-    followed = planned(dags, "first")
-    assert [(one.dag_id, one.needs) for one in followed.waiting] == [("join", "z")]
+    result = planned(dags, "first")
+    assert [(one.dag_id, one.missing) for one in result.waiting] == [("join", "z")]
 
 
 @pytest.mark.parametrize(
@@ -90,34 +93,38 @@ def test_a_dag_without_all_that_it_needs_waits() -> None:
         ),
     ],
 )
-def test_a_dag_that_its_own_events_wake_is_shown_and_not_run_again(dags: list[Dag], cycle: str) -> None:
-    followed = planned(dags, "a")
-    assert [str(found) for found in followed.cycles] == [cycle]
-    assert len(followed.steps) == len(dags)
+def test_cycle(dags: list[Dag], cycle: str) -> None:
+    """A DAG that its own events trigger is shown and not run again."""
+    result = planned(dags, "a")
+    assert [str(found) for found in result.cycles] == [cycle]
+    assert len(result.runs) == len(dags)
 
 
-def test_what_a_cycle_also_wakes_still_runs() -> None:
+def test_beside_cycle() -> None:
+    """Other DAGs that a cycle triggers run."""
     dags = [dag("a", asset("y"), "x"), dag("b", asset("x"), "y"), dag("c", asset("y"))]
-    followed = planned(dags, "a")
-    assert order(followed) == [["a"], ["b"], ["c"]]
-    assert followed.cycles[0].dag_id == "a"
+    result = planned(dags, "a")
+    assert order(result) == [["a"], ["b"], ["c"]]
+    assert result.cycles[0].dag_id == "a"
 
 
-def test_a_dag_that_fails_leaves_the_others_of_its_wave_to_run() -> None:
-    queue = Queue({"bad": asset("a"), "good": asset("a"), "after_bad": asset("b"), "after_good": asset("c")})
+def test_failure() -> None:
+    """A DAG that fails leaves the others of its level to run."""
+    queue = EventQueue({"bad": asset("a"), "good": asset("a"), "after_bad": asset("b"), "after_good": asset("c")})
     writes = {"first": "a", "bad": "", "good": "c", "after_good": ""}
 
-    def run(wake: Wake, number: int) -> Outcome:
-        wrote = tuple(Event(AssetKey(name, name), source=number) for name in writes[wake.dag_id])
-        return Outcome("run", "failed" if wake.dag_id == "bad" else "success", wrote=wrote)
+    def run(dag: TriggeredDag, number: int) -> RunResult:
+        emitted = tuple(AssetEvent(AssetKey(name, name), source_run=number) for name in writes[dag.dag_id])
+        return RunResult("run", "failed" if dag.dag_id == "bad" else "success", emitted=emitted)
 
-    followed = follow([Wake("first", (), ())], queue, run)
-    assert order(followed) == [["first"], ["bad", "good"], ["after_good"]]
+    result = follow([TriggeredDag("first")], queue, run)
+    assert order(result) == [["first"], ["bad", "good"], ["after_good"]]
 
 
-def test_a_reference_is_the_asset_that_it_refers_to_and_an_alias_stands_for_what_comes_through_it() -> None:
+def test_references() -> None:
+    """A reference is the asset that it refers to, and an alias holds by what is written through it."""
     dags = [
-        Dag("first", Path("test.py"), writes=(Term("asset", "name", "x://uri"), Term("alias", "incoming"))),
+        Dag("first", Path("test.py"), outlets=(Term("asset", "name", "x://uri"), Term("alias", "incoming"))),
         dag("by_name", Term("name", "name")),
         dag("by_uri", Term("uri", "x://uri", "x://uri")),
         dag("by_alias", Term("alias", "incoming")),
@@ -135,9 +142,10 @@ conditions = st.recursive(
 
 
 @given(st.lists(st.tuples(conditions, st.text("abcdef", max_size=3)), min_size=1, max_size=7))
-def test_every_chain_ends_after_at_most_as_many_waves_as_there_are_dags(shape: list[tuple[Condition, str]]) -> None:
+def test_ends(shape: list[tuple[Condition, str]]) -> None:
+    """Every chain ends, after at most as many levels as there are DAGs."""
     dags = [dag(f"d{number}", condition, "".join(set(writes))) for number, (condition, writes) in enumerate(shape)]
-    followed = planned(dags, "d0")
-    assert max(step.wave for step in followed.steps) < len(dags)
-    for step in followed.steps:
-        assert len(step.woken_by) == len(set(step.woken_by))
+    result = planned(dags, "d0")
+    assert max(run.level for run in result.runs) < len(dags)
+    for run in result.runs:
+        assert len(run.dag.triggered_by) == len(set(run.dag.triggered_by))

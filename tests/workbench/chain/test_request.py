@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.chain import record
+from workbench.chain import report
 from workbench.chain.conditions import Group, Term
-from workbench.chain.dags import Dag, DagFiles
-from workbench.chain.graph import Graph
-from workbench.chain.request import ChainRequest, add_arguments, begin, read
+from workbench.chain.dags import Dag, DagFiles, Graph
+from workbench.chain.report import ChainReport
+from workbench.chain.request import ChainRequest, add_arguments, read, resolve
 from workbench.debug.arguments import Request
 from workbench.errors import UserError
 
@@ -25,8 +25,8 @@ FILES = DagFiles(
     {
         dag.dag_id: dag
         for dag in (
-            Dag("first", Path("one.py"), writes=(A,)),
-            Dag("second", Path("two.py"), condition=Group("all", (A, B)), writes=(C,)),
+            Dag("first", Path("one.py"), outlets=(A,)),
+            Dag("second", Path("two.py"), condition=Group("all", (A, B)), outlets=(C,)),
             Dag("third", Path("two.py"), condition=C),
         )
     },
@@ -41,11 +41,12 @@ def ask(*words: str) -> ChainRequest:
     return read(parser, parser.parse_args(words))
 
 
-def steps(*words: str) -> list[str]:
-    return [step.dag_id for step in begin(ask(*words), FILES, GRAPH).plan().steps]
+def planned(*words: str) -> list[str]:
+    return [run.dag_id for run in resolve(ask(*words), FILES, GRAPH).plan().runs]
 
 
-def test_the_command_line_is_read_and_written_alike() -> None:
+def test_command_line() -> None:
+    """A command line is read, and written as the same request."""
     words = ["first", "--date", "2025-11-20", "--conf", '{"a": 1}', "--param", "b=2", "--only", "second", "--skip", "x"]
     asked = ask(*words)
     assert asked.first.dag_id == "first"
@@ -74,44 +75,58 @@ def test_the_command_line_is_read_and_written_alike() -> None:
         ([], ["first"]),
     ],
 )
-def test_where_a_chain_begins_and_what_it_may_run(words: list[str], runs: list[str]) -> None:
-    assert steps(*words) == runs
+def test_first_level(words: list[str], runs: list[str]) -> None:
+    """The DAG, the events and the options decide where a chain begins and what it may run."""
+    assert planned(*words) == runs
 
 
 @pytest.mark.parametrize(
     ("words", "what", "why"),
     [
-        (["nonsense"], "there is no DAG nonsense", "dags/ has first, second, third"),
-        (["first", "--skip", "nonsense"], "there is no DAG nonsense", "first"),
-        (["first", "--event", "nonsense"], "no DAG knows an asset nonsense", "there are a, b, c"),
+        (["nonsense"], "DAG nonsense does not exist", "dags/ has first, second, third"),
+        (["first", "--skip", "nonsense"], "DAG nonsense does not exist", "first"),
+        (["first", "--event", "nonsense"], "asset nonsense does not exist", "the DAGs mention a, b, c"),
         (["second", "2025-11-20", "--event", "a"], "no logical date", "both"),
-        (["--event", "a", "--conf", '{"x": 1}'], "are the first DAG's", "no DAG"),
+        (["--event", "a", "--conf", '{"x": 1}'], "are for the first DAG", "no DAG"),
         (["--file", "two.py"], "two.py defines 2 DAGs", "second, third"),
-        (["--file", __file__], "there is no DAG in test_request.py", "first"),
+        (["--file", __file__], "test_request.py defines no DAG", "first"),
         (["--file", "other.py"], "there is no file other.py", "nothing is at /"),
     ],
 )
-def test_what_does_not_fit_is_said(words: list[str], what: str, why: str) -> None:
-    with pytest.raises(UserError) as told:
-        steps(*words)
-    assert what in told.value.what
-    assert why in told.value.why
-    assert told.value.fix
+def test_refused(words: list[str], what: str, why: str) -> None:
+    """A request that does not fit the DAG files says what is wrong, why, and how to fix it."""
+    with pytest.raises(UserError) as refused:
+        planned(*words)
+    assert what in refused.value.what
+    assert why in refused.value.why
+    assert refused.value.fix
 
 
-def test_a_file_that_does_not_import_is_the_reason_why_a_dag_is_missing() -> None:
-    with pytest.raises(UserError) as told:
-        begin(ChainRequest(Request("lost")), DagFiles({}, {"dags/lost.py": "SyntaxError: invalid syntax"}), Graph({}))
-    assert told.value.why == "dags/lost.py: SyntaxError: invalid syntax"
-    assert told.value.fix == "fix the file"
+def test_import_error() -> None:
+    """A file that does not import is named as the reason why a DAG is missing."""
+    with pytest.raises(UserError) as refused:
+        resolve(ChainRequest(Request("lost")), DagFiles({}, {"dags/lost.py": "SyntaxError: invalid syntax"}), Graph({}))
+    assert refused.value.why == "dags/lost.py: SyntaxError: invalid syntax"
+    assert refused.value.fix == "fix the file"
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c"]), max_size=4), st.sampled_from([[], ["first"], ["second"], ["third"]]))
-def test_a_record_says_all_of_a_chain(events: list[str], first: list[Any]) -> None:
+def test_json(events: list[str], first: list[Any]) -> None:
+    """The JSON of a chain holds all of it: reading it gives the same result."""
     words = [word for name in events for word in ("--event", name, "partition=p")]
-    followed = begin(ask(*first, *words), FILES, GRAPH).plan()
-    told = json.loads(json.dumps(record.to_json(followed)))
-    again = record.from_json(told)
-    assert record.to_json(again) == told
-    assert again.steps == followed.steps
-    assert again.cycles == followed.cycles
+    result = resolve(ask(*first, *words), FILES, GRAPH).plan()
+    record = json.loads(json.dumps(report.to_json(result)))
+    again = report.from_json(record)
+    assert report.to_json(again) == record
+    assert again.runs == result.runs
+    assert again.cycles == result.cycles
+
+
+def test_json_of_plan() -> None:
+    """Scripts receive what people read: whether it is a plan, the runs and levels, and what is missing."""
+    found = ChainReport(GRAPH, resolve(ask("first"), FILES, GRAPH).plan(), {}, planned=True)
+    record = json.loads(json.dumps(found.to_json()))
+    assert record["ok"] is True
+    assert record["planned"] is True
+    assert [(run["level"], run["dag_id"]) for run in record["runs"]] == [(0, "first")]
+    assert record["waiting"][0]["missing"] == "b"

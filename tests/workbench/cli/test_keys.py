@@ -13,6 +13,8 @@ from workbench.cli import keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
     from workbench.cli.settings import Settings
 
 
@@ -57,3 +59,20 @@ def test_passwords(load: Callable[..., Settings]) -> None:
     file.write_text(json.dumps({"viewer": "theirs", "admin": "old"}))
     keys.make_local_keys(settings)
     assert json.loads(file.read_text()) == {"viewer": "theirs", "admin": settings.password_file.read_text()}
+
+    file.write_text(json.dumps({"ada": "hers"}))
+    keys.make_local_keys(settings)
+    assert json.loads(file.read_text()) == {"ada": "hers", "admin": settings.password_file.read_text()}
+
+
+def test_damaged_passwords(load: Callable[..., Settings], capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of passwords that cannot be read is kept aside."""
+    settings = load()
+    keys.make_local_keys(settings)
+    file = settings.keys / "simple_auth_manager_passwords.json"
+    own = json.loads(file.read_text())
+    file.write_text('{"ada": "he')
+    keys.make_local_keys(settings)
+    assert json.loads(file.read_text()) == own
+    assert file.with_suffix(".damaged").read_text() == '{"ada": "he'
+    assert "it is kept as simple_auth_manager_passwords.damaged" in capsys.readouterr().err

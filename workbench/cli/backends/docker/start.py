@@ -41,6 +41,10 @@ BUILT_FROM = (
     "compose/Dockerfile",
     *(f"requirements/{name}.txt" for name in ("uv", "airflow", "emulators")),
 )
+#: What initdb says of a volume that holds something, but no PG_VERSION; each database in it holds a copy of that file.
+NO_CLUSTER = "exists but is not empty"
+_DATA = "/var/lib/postgresql/data"
+PUT_BACK = f"docker compose run --rm --no-deps --entrypoint=cp postgres {_DATA}/base/1/PG_VERSION {_DATA}/"
 
 
 def prepare(settings: Settings, engine: Engine, console: Console) -> dict[str, Any]:
@@ -217,6 +221,13 @@ def fail_early(
 def failure(settings: Settings, service: Service, verdict: str) -> UserError:
     """Return why a service did not start, with the end of its own log."""
     end = "\n        ".join(lines(settings, service.name, 8) or ["it wrote no log"])
+    if service.name == services.POSTGRES and NO_CLUSTER in end:
+        return UserError(
+            "the volume of postgres is not a complete database, and was left as it is",
+            "PG_VERSION is missing in it, or empty",
+            f"{PUT_BACK} puts it back, then ./dev up; ./dev reset begins with an empty database and deletes all runs",
+            "database-incomplete",
+        )
     why, fix = f"{verdict}; its log ends\n        {end}", f"./dev logs {service.name}"
     return UserError(f"{service.name} did not start", why, fix, "service-failed")
 

@@ -1,7 +1,7 @@
 """Make or migrate Airflow's database, once for each version of Airflow; run by supervisor with `python -m`.
 
-The last step writes Airflow's version into the database's comment: a database without it is half-made and is made
-again.
+The last step writes Airflow's version into the database's comment. A database without it is half-made, or the user's,
+restored from a dump: it is migrated as it is, because Airflow continues a migration that was interrupted.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ def main() -> int:
     with postgres.connect(settings) as session:
         if postgres.migrated_by(session) == postgres.installed_airflow():
             return 0
-        if not postgres.migrated_by(session):
-            _execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        if not _exists(session):
             _execute(session, "CREATE DATABASE {}")
         migrate()
         _execute(session, "COMMENT ON DATABASE {} IS {}", postgres.installed_airflow())
@@ -42,6 +41,12 @@ def migrate() -> None:
 
     sys.argv = ["airflow", "db", "migrate"]
     airflow()
+
+
+def _exists(session: connection) -> bool:
+    with session.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_database WHERE datname = %s", (postgres.DATABASE,))
+        return cursor.fetchone() is not None
 
 
 def _execute(session: connection, statement: str, *literals: str) -> None:

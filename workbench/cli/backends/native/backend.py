@@ -165,14 +165,18 @@ class Native:
             raise UserError("the sample data could not be made", why, fix, "sample-failed")
 
     def examine(self) -> Iterator[Finding]:
-        """Check PostgreSQL, memory, disk, ports and keys."""
+        """Check PostgreSQL, database, memory, disk, ports and keys."""
         yield checked("PostgreSQL", _postgres_version)
+        yield checked("database", self._database)
         yield from self._room()
         yield self._ports()
         yield from self._keys()
 
     def _log(self, service: str) -> Path:
         return self.settings.logs / f"{service}.log"
+
+    def _database(self) -> str:
+        return "complete" if postgres.has_cluster(self.settings) else "none yet: ./dev up makes it"
 
     def _room(self) -> Iterator[Finding]:
         memory = machine.free_memory()

@@ -17,7 +17,7 @@ import psycopg2
 
 from workbench.cli import services
 from workbench.cli.backends.native import postgres
-from workbench.cli.services import HEALTHY, NONE, STARTING, UNHEALTHY, Service
+from workbench.cli.services import HEALTHY, NONE, STARTING, UNHEALTHY, Service, looping
 from workbench.cli.settings import HOST
 
 if TYPE_CHECKING:
@@ -54,12 +54,13 @@ def observe(supervisor: Supervisor, *, memory: bool = True, timeout: float = 5) 
     for name in services.SERVICES:
         info = processes.get(name)
         pid = info["pid"] if info else 0
+        healthy, restarts = health.get(name, UNHEALTHY if pid else NONE), max(0, spawned[name] - 1)
         found.append(
             Service(
                 name=name,
-                state=_state(name, info, settings),
-                health=health.get(name, UNHEALTHY if pid else NONE),
-                restarts=max(0, spawned[name] - 1),
+                state=looping(_state(name, info, settings), healthy, restarts),
+                health=healthy,
+                restarts=restarts,
                 kills=killed[name],
                 memory_bytes=_memory(pid) if memory and pid else 0,
                 limit_bytes=limits[name],

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 #: A first start takes 20 s on two quiet cores; a laptop on battery ten times that.
 TIMEOUT_SECONDS = 300
 POLL_SECONDS = 0.25
+#: How often a service that ends is restarted before `up` stops waiting for it.
+MOST_RESTARTS = 2
 #: In `.run`: state that is being deleted.
 TRASH = "trash"
 
@@ -39,6 +41,7 @@ def prepare(supervisor: Supervisor, console: Console) -> None:
     if (free := machine.free_memory()) < minimums.NATIVE_MEMORY:
         why = minimums.expected(minimums.size_text(minimums.NATIVE_MEMORY), minimums.size_text(free))
         console.print(f"[yellow]Little memory is free[/]: {why}.")
+    warn_of_lost_key(settings, console)
     keys.make_local_keys(settings)
     keys.make_local_emulators_keys(settings)
     postgres.make_socket_folder(settings)
@@ -46,6 +49,14 @@ def prepare(supervisor: Supervisor, console: Console) -> None:
     settings.airflow_home.mkdir(mode=0o700, exist_ok=True)  # tasks' logs are in it
     # Airflow would write a file of all its defaults, with a key of its own in it.
     (settings.airflow_home / "airflow.cfg").write_text("# Settings come from compose/airflow.env.\n", encoding="utf-8")
+
+
+def warn_of_lost_key(settings: Settings, console: Console) -> None:
+    """Print a warning before a new Fernet key is made for a database that was encrypted with another."""
+    file = settings.keys / "fernet_key"
+    if not file.is_file() and postgres.has_cluster(settings):
+        console.print(f"[yellow]{file} is missing[/]: a new key is made. Variables and connections that were saved in")
+        console.print("Airflow cannot be read until the old key is restored: restore it, or save them again.")
 
 
 def start_services(supervisor: Supervisor, observe: Callable[..., tuple[Service, ...]], progress: Progress) -> bool:
@@ -59,18 +70,18 @@ def start_services(supervisor: Supervisor, observe: Callable[..., tuple[Service,
     before = {service.name: service for service in observe()}
     if all(service.ready for service in before.values()):
         return False
-    asked: set[str] = set()
+    asked: dict[str, int] = {}
     with progress:
         while True:
             now = {service.name: service for service in observe(timeout=POLL_SECONDS)}
             progress.show(now.values())
             if all(service.ready for service in now.values()):
                 return True
+            fail_early(settings, now.values(), asked)
             for name in startable(now):
                 if name not in asked and not now[name].pid:
-                    asked.add(name)
+                    asked[name] = now[name].restarts
                     supervisor.start_service(name)
-            fail_early(settings, now.values(), asked)
             if not supervisor.running():
                 raise UserError("the supervisor has ended", tail(supervisor.log), "./dev up", "start-failed")
             if time.monotonic() > deadline:
@@ -88,11 +99,18 @@ def startable(now: dict[str, Service]) -> tuple[str, ...]:
     return (services.POSTGRES, services.EMULATORS, services.INIT)
 
 
-def fail_early(settings: Settings, now: Iterable[Service], asked: set[str]) -> None:
-    """Stop waiting as soon as supervisor has given up on a service."""
+def fail_early(settings: Settings, now: Iterable[Service], asked: dict[str, int]) -> None:
+    """Stop waiting as soon as the one-shot has failed, or a service has ended again and again since it was asked for.
+
+    :param asked: how often each service that was asked for had been restarted until then.
+    """
     for service in now:
-        if service.state == "failed" and service.name in asked:
-            raise failure(settings, service, "it ended several times")
+        if service.name not in asked or service.pid:
+            continue
+        if service.state == "failed":
+            raise failure(settings, service, "it failed")
+        if service.state != "stopped" and service.restarts - asked[service.name] >= MOST_RESTARTS:
+            raise failure(settings, service, "it ended again and again, and is still restarted from time to time")
 
 
 def failure(settings: Settings, service: Service, verdict: str) -> UserError:

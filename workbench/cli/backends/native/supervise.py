@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 #: supervisord answers within this time, on any machine: it does not answer while it imports Airflow.
 TIMEOUT_SECONDS = 120
-#: A service that ends sooner did not start; after the retries supervisor gives up on it.
-START_SECONDS, START_RETRIES = 8, 2
+#: A service that ends sooner did not start; it is restarted, each time a second later, and never given up.
+START_SECONDS, START_RETRIES = 8, 1_000_000
 #: What the running services have loaded for good; DAG files and what they import are read again by each task.
 LOADED_ONCE = ("requirements/*.txt", "workbench/airflow/*.py")
 LOG_BYTES, LOG_BACKUPS = 10 << 20, 3
@@ -184,6 +184,9 @@ class Supervisor:
 
     def start_service(self, name: str) -> None:
         """Ask for a service, and do not wait until it is healthy."""
+        if self.processes().get(name, {}).get("statename") == "BACKOFF":  # now, and not after its delay
+            with suppress(xmlrpc.client.Fault):  # the delay has just ended
+                self.call("stopProcess", name, False)
         with suppress(xmlrpc.client.Fault):  # it runs already
             self.call("startProcess", name, False)
 

@@ -45,12 +45,12 @@ def test_usage_gone(text: str) -> None:
     assert parse_usage(text) == Usage(0, 0)
 
 
-def container(status: str, **state: Any) -> dict[str, Any]:
+def container(status: str, restarts: int = 1, **state: Any) -> dict[str, Any]:
     """Return what `docker inspect` returns."""
     known = {"Running": status in {"running", "restarting"}, "Restarting": status == "restarting", "Pid": 7}
     return {
         "State": {"Status": status, "ExitCode": 0, "OOMKilled": False, **known, **state},
-        "RestartCount": 3,
+        "RestartCount": restarts,
         "HostConfig": {"Memory": 512 * MIB},
     }
 
@@ -64,7 +64,10 @@ def container(status: str, **state: Any) -> dict[str, Any]:
         (container("running", Health={"Status": "healthy"}), "running", "healthy", True),
         (container("running", Health={"Status": "unhealthy"}), "running", "unhealthy", False),
         (container("restarting", Health={"Status": "healthy"}), "restarting", "unhealthy", False),
-        (container("exited", ExitCode=137), "stopped", "none", False),
+        (container("restarting", 3), "crash-looping", "unhealthy", False),
+        (container("running", 3, Health={"Status": "starting"}), "crash-looping", "starting", False),
+        (container("running", 3, Health={"Status": "healthy"}), "running", "healthy", True),
+        (container("exited", 3, ExitCode=137), "stopped", "none", False),
         (container("dead"), "failed", "none", False),
     ],
 )
@@ -88,5 +91,5 @@ def test_kills() -> None:
 
 def test_limits() -> None:
     """Limit and restarts are the container's own."""
-    seen = service("scheduler", container("running"), Usage(5, 0), 1)
+    seen = service("scheduler", container("running", 3), Usage(5, 0), 1)
     assert (seen.limit_bytes, seen.restarts, seen.memory_bytes) == (512 * MIB, 3, 5)

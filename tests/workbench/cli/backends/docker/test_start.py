@@ -67,6 +67,15 @@ def test_gives_up(fail_early: Callable[[Service, int | None], None], service: Se
     assert error.value.fix == f"./dev logs {service.name}"
 
 
+def test_version_file(fail_early: Callable[[Service, int | None], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume without its version file is named, with the command that puts it back."""
+    logged = 'initdb: error: directory "/var/lib/postgresql/data" exists but is not empty'
+    monkeypatch.setattr(docker_start, "lines", lambda settings, service, count: [logged])
+    with pytest.raises(UserError, match="left as it is") as error:
+        fail_early(seen("postgres", "running", "unhealthy"), 1)
+    assert error.value.fix.startswith(docker_start.PUT_BACK)
+
+
 def test_compose_error(fail_early: Callable[[Service, int | None], None]) -> None:
     """An error of Compose's own is shown unchanged."""
     with pytest.raises(UserError, match="dependency failed to start"):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from workbench.cli import lock_file, log_files, services
+from workbench.cli import lock_file, log_files, progress, services
 from workbench.cli.backends.native import observe, postgres, supervise
 from workbench.cli.backends.native.supervise import Supervisor
 from workbench.cli.settings import Settings
@@ -32,6 +32,8 @@ def test_programs(load: Callable[..., Settings]) -> None:
         assert program["command"].endswith(f"-m workbench.cli.backends.native.component {name}")
         assert int(program["stdout_logfile_maxbytes"]) > 0
         assert program["autorestart"] == ("false" if name == services.INIT else "true")
+        # Each retry comes a second later than the one before: 40 000 take the life of a laptop.
+        assert name == services.INIT or int(program["startretries"]) > 40_000
 
 
 def test_odd_path(checkout: Path) -> None:
@@ -189,3 +191,33 @@ def test_empty_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert log_files.tail(log) == f"its log is empty: the disk that holds {tmp_path} is full"
     log.write_text("error: it says why")
     assert log_files.tail(log) == "error: it says why"
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # it outlives who started it
+def test_crash_loop(runnable: Callable[..., Settings]) -> None:
+    """A service that ends again and again is called so, and starts at once when asked for.
+
+    A real supervisord, and emulators whose environment is gone: without a request, it would wait ever longer.
+    """
+    settings = runnable(PATH=os.environ["PATH"])
+    settings.run.mkdir()
+    supervisor = Supervisor(settings)
+    supervisor.start()
+    try:
+        for _ in range(services.LOOPS_AFTER + 1):
+            supervisor.start_service(services.EMULATORS)
+            while supervisor.processes()[services.EMULATORS]["statename"] != "BACKOFF":
+                assert supervisor.running()
+        found = {service.name: service for service in observe.observe(supervisor, memory=False)}
+        assert found[services.EMULATORS].state == services.CRASH_LOOPING
+        assert progress.word(found[services.EMULATORS]) == "[red]crash-looping[/]"
+        assert found[services.POSTGRES].state == "stopped"
+
+        python = Path(settings.emulators_python[0])
+        python.parent.mkdir(parents=True)
+        python.write_text("#!/bin/sh\nexec sleep 60\n")
+        python.chmod(0o755)
+        supervisor.start_service(services.EMULATORS)
+        assert supervisor.processes()[services.EMULATORS]["statename"] == "STARTING"
+    finally:
+        supervisor.stop()
