@@ -205,7 +205,8 @@ class Native:
         if not folder.is_dir():
             yield Finding("keys", OK, "none yet: ./dev up makes them")
         elif "fernet_key" in missing and (self.settings.run / "postgres").is_dir():
-            yield Finding("keys", WARNING, "the Fernet key that encrypts the database is missing", "./dev reset")
+            fix = f"restore {folder / 'fernet_key'}; else ./dev up makes a new one, which cannot read what is saved"
+            yield Finding("keys", WARNING, "the Fernet key that encrypts the database is missing", fix)
         elif missing:
             yield Finding("keys", OK, f"./dev up will make {', '.join(missing)}")
 
