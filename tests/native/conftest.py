@@ -20,13 +20,15 @@ from tests.cases import SOONER
 from tests.ports import free_ports
 from tests.undo import undone
 from workbench.cli.backends.native import postgres
-from workbench.cli.backends.native.observe import Service, observe
+from workbench.cli.backends.native.observe import observe
 from workbench.cli.backends.native.supervise import Supervisor, alive
 from workbench.cli.client import AirflowApi
 from workbench.cli.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from workbench.cli.services import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWFLAKE_PORT")
@@ -101,7 +103,7 @@ class Stack:
 
     def service(self, name: str) -> Service:
         """Look at one service."""
-        return next(service for service in observe(self.settings) if service.name == name)
+        return next(service for service in observe(Supervisor(self.settings)) if service.name == name)
 
     def pid(self, name: str) -> int:
         """Return the process number of a service."""

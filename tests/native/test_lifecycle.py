@@ -168,12 +168,12 @@ def test_crash_loop(laptop: Stack) -> None:
 
 def test_up_twice(laptop: Stack) -> None:
     """`up` again changes nothing, and two at once agree."""
-    before = {service.name: service.pid for service in observe(laptop.settings)}
+    before = {service.name: service.pid for service in observe(Supervisor(laptop.settings))}
     both = [laptop.start("up"), laptop.start("up")]
     for process in both:
         output, errors = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, output + errors
-    assert {service.name: service.pid for service in observe(laptop.settings)} == before
+    assert {service.name: service.pid for service in observe(Supervisor(laptop.settings))} == before
 
 
 def test_power_cut(laptop: Stack) -> None:
@@ -193,7 +193,7 @@ def test_orphans(laptop: Stack) -> None:
     leader = psutil.Process(json.loads(supervisor.record.read_text())["pid"])
     orphans = supervisor.members()
     kill([leader])
-    assert "left over" in laptop.dev("status").stdout
+    assert "of an earlier start are left" in laptop.dev("status").stdout
 
     laptop.up()
 

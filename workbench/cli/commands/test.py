@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+GROUP = "write"
+
 #: Marker of a layer -> what its tests start.
 LAYERS = {
     "unit": "nothing",
