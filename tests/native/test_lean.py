@@ -16,10 +16,10 @@ import psycopg2
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.native.conftest import Stack, StackMaker
+    from tests.native.conftest import Stack
 
 pytestmark = pytest.mark.native
 
@@ -67,17 +67,17 @@ resumed()
 
 
 @pytest.fixture(scope="module")
-def lean(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
+def lean(make_stack: Callable[..., Stack]) -> Stack:
     """An environment with the DAG `lean`, switched on."""
-    with make_stack("lean") as stack:
-        shutil.rmtree(stack.root / "dags/telecoms")
-        stack.up()
-        stack.api.post("/variables", {"key": "lean_said", "value": "something"})
-        (stack.root / "dags/lean.py").write_text(DAGS)
-        eventually(lambda: stack.api.get("/dags")["total_entries"] == 2, "the DAGs are there")
-        for dag_id in ("lean", "resumed"):
-            stack.api.patch(f"/dags/{dag_id}", {"is_paused": False})
-        yield stack
+    stack = make_stack("lean")
+    shutil.rmtree(stack.root / "dags/telecoms")
+    stack.up()
+    stack.api.post("/variables", {"key": "lean_said", "value": "something"})
+    (stack.root / "dags/lean.py").write_text(DAGS)
+    eventually(lambda: stack.api.get("/dags")["total_entries"] == 2, "the DAGs are there")
+    for dag_id in ("lean", "resumed"):
+        stack.api.patch(f"/dags/{dag_id}", {"is_paused": False})
+    return stack
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
