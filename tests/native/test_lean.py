@@ -15,6 +15,8 @@ import psutil
 import psycopg2
 import pytest
 
+from workbench.cli.backends.native.supervise import Supervisor
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -24,12 +26,20 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.native
 
 DEADLINE = 120
+#: Tasks bear an api-server that is away for one minute instead of two, stock's for seconds.
+FASTER = """
+AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN=1
+AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX=1
+AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL=2
+"""
 DAGS = """
 import time
 from datetime import timedelta
 from pathlib import Path
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.sensors.time_delta import TimeDeltaSensorAsync
+from airflow.providers.standard.triggers.file import FileTrigger
 from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import BaseOperator, Variable, dag, task
 
@@ -61,8 +71,60 @@ def resumed():
     Resumed(task_id="resumed")
 
 
+AWAY, BACK = FOLDER / "away", FOLDER / "back"
+
+
+def wait_for(file):
+    while not file.exists():
+        time.sleep(0.1)
+
+
+class Deferring(BaseOperator):
+    def __init__(self, asks, **arguments):
+        super().__init__(**arguments)
+        self.asks = asks
+
+    def execute(self, context):
+        if self.asks == "to be deferred":
+            wait_for(AWAY)
+        trigger = FileTrigger(filepath=str(AWAY), recursive=False, poke_interval=0.1)
+        self.defer(trigger=trigger, method_name="resume")
+
+    def resume(self, context, event):
+        pass
+
+
+@dag(schedule=None)
+def outage():
+    @task
+    def works():
+        wait_for(BACK)
+
+    @task
+    def reads():
+        wait_for(AWAY)
+        Variable.get("lean_said")
+        wait_for(BACK)
+
+    @task(on_success_callback=lambda context: (FOLDER / "reported").touch())
+    def ends():
+        wait_for(AWAY)
+        return "an XCom"
+
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
+    def skips():
+        wait_for(AWAY)
+        return False
+
+    works(), reads(), ends()
+    skips() >> EmptyOperator(task_id="skipped")
+    Deferring(task_id="is_deferred", asks="to be deferred")
+    Deferring(task_id="goes_on", asks="to start")
+
+
 lean()
 resumed()
+outage()
 """
 
 
@@ -71,11 +133,13 @@ def lean(make_stack: Callable[..., Stack]) -> Stack:
     """An environment with the DAG `lean`, switched on."""
     stack = make_stack("lean")
     shutil.rmtree(stack.root / "dags/telecoms")
+    with (stack.root / ".env").open("a") as settings:
+        settings.write(FASTER)
     stack.up()
     stack.api.post("/variables", {"key": "lean_said", "value": "something"})
     (stack.root / "dags/lean.py").write_text(DAGS)
-    eventually(lambda: stack.api.get("/dags")["total_entries"] == 2, "the DAGs are there")
-    for dag_id in ("lean", "resumed"):
+    eventually(lambda: stack.api.get("/dags")["total_entries"] == 3, "the DAGs are there")
+    for dag_id in ("lean", "resumed", "outage"):
         stack.api.patch(f"/dags/{dag_id}", {"is_paused": False})
     return stack
 
@@ -208,6 +272,29 @@ def test_a_database_that_restarts_is_listened_to_again(lean: Stack) -> None:
     eventually(lambda: query(lean, listening) == 1, "the scheduler listens")
     trigger(lean, "again").touch()
     eventually(lambda: succeeded(lean, "again"), "a new run ends")
+
+
+def test_tasks_outlive_an_api_server_that_is_away(lean: Stack) -> None:
+    """Whatever a task does meanwhile: work, read, start, be deferred, skip others, push an XCom, end."""
+    dags, supervisor = lean.root / "dags", Supervisor(lean.settings)
+    trigger(lean, "outage", "outage")
+    tasks = "SELECT string_agg(state, ' ' ORDER BY state) FROM task_instance WHERE dag_id = 'outage'"
+    eventually(lambda: query(lean, tasks) == "deferred" + " running" * 5, "all tasks but one run")
+    supervisor.call("stopProcess", "api-server", True)
+    (dags / "away").touch()
+    log = lean.settings.logs / "scheduler.log"
+
+    def all_ask() -> bool:
+        assert "failed" not in query(lean, tasks)
+        return log.read_text(errors="replace").count("this is the 12th time calling it") >= 5
+
+    eventually(all_ask, "all ask, longer than stock's bear")
+    supervisor.call("startProcess", "api-server", True)
+    eventually(lambda: lean.service("api-server").health == "healthy", "it is back")
+    (dags / "back").touch()
+    eventually(lambda: succeeded(lean, "outage", "outage"), "the run ends")
+    assert query(lean, "SELECT count(*) FROM task_instance WHERE dag_id = 'outage' AND try_number = 1") == 6
+    eventually((dags / "reported").exists, "the callback of a task that ended meanwhile is called")
 
 
 def test_any_airflow_command_can_be_run_the_light_way(lean: Stack) -> None:

@@ -19,7 +19,6 @@ sleeping `[scheduler] scheduler_idle_sleep_time` after it (which must be 0, see 
 
 from __future__ import annotations
 
-import functools
 import importlib
 import logging
 import multiprocessing
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from airflow.executors import workloads
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
-    from airflow.sdk.api.client import Client
 
 #: The longest sleep of an idle scheduler in seconds; its timers (cron, timeouts) are that exact. Stock: 1.
 LONGEST_SLEEP = 1.0
@@ -82,7 +80,10 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
         self._changes = 0
         for module in SHARED_MODULES:
             importlib.import_module(module)
-        _client()
+        from workbench.airflow import task_api
+
+        task_api.install()
+        task_api.client()
         self._to_load = [name.strip() for name in os.environ.get(PRELOAD, "").split(",") if name.strip()]
         self._bell = Bell()
         self._rounds = Rounds()
@@ -171,6 +172,8 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
     from airflow.sdk.api.client import BearerAuth
     from airflow.sdk.execution_time.supervisor import supervise
 
+    from workbench.airflow import task_api
+
     forget_own_modules()  # what the scheduler has loaded of `common` may have been edited since
     from workbench.airflow.memory import out_of_memory_kills, why_it_ended
 
@@ -179,17 +182,22 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
     setproctitle(f"airflow worker -- LocalExecutor: {workload.ti.id}")
     with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 Linux only, nothing to look up
         score.write("500")  # where memory runs out, the kernel ends a task and never the scheduler
-    client = _client()
+    client = task_api.client()
     client.auth = BearerAuth(workload.token)
     kills = out_of_memory_kills()
-    status = supervise(
-        ti=workload.ti,
-        dag_rel_path=workload.dag_rel_path,
-        bundle_info=workload.bundle_info,
-        token=workload.token,
-        log_path=workload.log_path,
-        client=client,
-    )
+    try:
+        status = supervise(
+            ti=workload.ti,
+            dag_rel_path=workload.dag_rel_path,
+            bundle_info=workload.bundle_info,
+            token=workload.token,
+            log_path=workload.log_path,
+            client=client,
+        )
+    except Exception as error:
+        _end_task()  # or it would go on unseen, beside its next try
+        _leave_word(workload.ti, f"its supervisor failed: {type(error).__name__}: {error}")
+        raise
     if status:
         _leave_word(workload.ti, why_it_ended(status, out_of_memory_kills() - kills))
 
@@ -206,25 +214,14 @@ def _leave_word(ti: Any, words: str) -> None:
         log.warning("The alert will not say why %s ended: %s", ti.task_id, words, exc_info=True)
 
 
-@functools.lru_cache(maxsize=1)
-def _client() -> Client:
-    """Return the client of the tasks' API that workers inherit, never used by the scheduler itself.
-
-    Its certificates cost 30 ms and 4 MiB, which stock pays for each task.
-    """
-    import httpx
-    from airflow.configuration import conf
-    from airflow.sdk.api.client import Client
-
-    base_url = conf.get("api", "base_url", fallback="/")
-    if base_url.startswith("/"):
-        base_url = f"http://localhost:8080{base_url}"
-    server = conf.get("core", "execution_api_server_url", fallback=f"{base_url.rstrip('/')}/execution/")
-    return Client(base_url=server, limits=httpx.Limits(max_keepalive_connections=1, max_connections=10), token="")
-
-
 def _end_with_task(_signal: int, _frame: object) -> NoReturn:
     """End the task's process too: nothing would read what it says."""
+    _end_task()
+    os._exit(128 + signal.SIGTERM)
+
+
+def _end_task() -> None:
+    """End the task's process, and all that it has started."""
     children = psutil.Process().children(recursive=True)
     for child in children:
         with suppress(psutil.NoSuchProcess):
@@ -233,7 +230,6 @@ def _end_with_task(_signal: int, _frame: object) -> NoReturn:
     for child in alive:
         with suppress(psutil.NoSuchProcess):
             child.kill()
-    os._exit(128 + signal.SIGTERM)
 
 
 def load(name: str) -> None:

@@ -1,11 +1,12 @@
-"""Refuse requests that a web page smuggled in: only known host names are answered (DNS rebinding)."""
+"""Refuse what a web page of another site sends, also under a host name that is not ours (DNS rebinding)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class KnownHosts:
@@ -21,3 +22,21 @@ class KnownHosts:
         """Whether a request with this `Host` header is for us."""
         name, colon, port = host_header.rpartition(":")
         return (name if colon and port.isdigit() else host_header).lower() in self.names
+
+
+def foreign_page(method: str, header: Callable[[str], str], *, links: bool) -> str:
+    """Return the origin of the foreign web page that sent a request, empty where none did.
+
+    Clients other than browsers send neither `Origin` nor `Sec-Fetch-*`, and no web page can leave out or forge them.
+
+    :param header: returns the value of a header by its name in small letters, empty where it is missing.
+    :param links: whether a page of another site may link here. Following a link changes nothing, and the page that
+        holds it does not see the answer.
+    """
+    origin, site = header("origin"), header("sec-fetch-site")
+    if site:
+        followed = method in {"GET", "HEAD"} and header("sec-fetch-dest") == "document"
+        foreign = site not in {"same-origin", "none"} and not (links and followed)
+    else:
+        foreign = bool(origin) and urlsplit(origin).netloc.lower() != header("host").lower()
+    return (origin or "another site") if foreign else ""

@@ -16,10 +16,12 @@ from xml.sax.saxutils import escape
 
 os.environ["MOTO_ACCOUNT_ID"] = "123456789012"
 os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "true"  # buckets are in the path, whatever the host is called
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # or moto lets every web page read what it asks for
 
-from moto.moto_server.werkzeug_app import create_backend_app
+from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from workbench.emulators.http_guard import foreign_page
 from workbench.emulators.s3_index import Index
 from workbench.emulators.s3_objects import StoredKey
 
@@ -91,6 +93,15 @@ class _Refusal(Exception):  # noqa: N818  # S3 calls it an error response
         return [body]
 
 
+class _Request(BackendRequest):  # type: ignore[misc]  # moto publishes no types
+    """A request whose body stays whole, whatever its Content-Type says."""
+
+    @property
+    def want_form_data_parsed(self) -> bool:
+        """Whether the body is a form: an upload from a page's form, or a call of STS. Both have no query."""
+        return self.method == "POST" and not self.query_string
+
+
 class S3:
     """The WSGI application.
 
@@ -106,7 +117,7 @@ class S3:
         self.faults = faults
         self._incoming = folder / "incoming"
         self._lock = threading.RLock()
-        self._apps: dict[str, Any] = {"s3": create_backend_app("s3")}
+        self._apps: dict[str, Any] = {"s3": _create_app("s3")}
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -123,8 +134,7 @@ class S3:
             return _Refusal("501 Not Implemented", "NotImplemented", why).answer(start_response)
 
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        if not self.hosts.allow(environ.get("HTTP_HOST", "")):
-            raise _Refusal("403 Forbidden", "AccessDenied", "This host name is not the emulator's.")
+        self._guard(environ)
         fault = self.faults.take("s3", environ.get("PATH_INFO", ""))
         if fault and fault.kind == "hang":
             time.sleep(fault.seconds)
@@ -142,6 +152,18 @@ class S3:
         if environ["REQUEST_METHOD"] not in READS:
             return self._write(environ, start_response)
         return self._object(environ, query, start_response) or self._moto(environ, start_response)
+
+    def _guard(self, environ: Environ) -> None:
+        """Refuse what a foreign web page sends."""
+
+        def header(name: str) -> str:
+            return str(environ.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
+
+        if not self.hosts.allow(header("host")):
+            raise _Refusal("403 Forbidden", "AccessDenied", "This host name is not the emulator's.")
+        if page := foreign_page(environ["REQUEST_METHOD"], header, links=True):
+            why = f"The S3 emulator does not answer web pages, and this request comes from one: {page}"
+            raise _Refusal("403 Forbidden", "AccessForbidden", why)
 
     def ensure_bucket(self, name: str) -> None:
         """Make a bucket, unless there is one."""
@@ -180,7 +202,7 @@ class S3:
         service = _service(environ)
         with self._lock:
             if service not in self._apps:
-                self._apps[service] = create_backend_app(service)
+                self._apps[service] = _create_app(service)
             answer: Iterable[bytes] = self._apps[service](environ, start_response)
         return answer
 
@@ -226,6 +248,13 @@ class S3:
             file.close()
             return [b""]
         return _blocks(file, first, length)
+
+
+def _create_app(service: Any) -> Any:
+    """Make moto's application for a service."""
+    app = create_backend_app(service)
+    app.request_class = _Request
+    return app
 
 
 def _service(environ: Environ) -> str:

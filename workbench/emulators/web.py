@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from workbench.emulators.http_guard import foreign_page
 from workbench.emulators.sheets import SheetsError
 from workbench.emulators.slack import failed, limited
 
@@ -87,7 +88,7 @@ def create_app(
 
 
 class Guard:
-    """What stands before every ASGI application: known host names only, and the faults that were asked for.
+    """What stands before every ASGI application: no foreign web page, and the faults that were asked for.
 
     :param app: the application.
     :param service_of: names the service that a path belongs to, None where faults do not apply.
@@ -101,18 +102,26 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http":
-            host = dict(scope["headers"]).get(b"host", b"").decode("latin-1")
-            if not self.hosts.allow(host):
-                refusal = PlainTextResponse(
-                    f"{host!r} is not a name of the emulators; --allow-host adds one\n", status_code=421
-                )
+            service = self.service_of(scope["path"])
+            if refusal := self._refusal(scope, links=service is None):
                 await refusal(scope, receive, send)
                 return
-            service = self.service_of(scope["path"])
             if fault := self.faults.take(service, scope["path"]) if service else None:
                 await self._befall(fault, scope, receive, send)
                 return
         await self.app(scope, receive, send)
+
+    def _refusal(self, scope: Scope, *, links: bool) -> Response | None:
+        """Return the answer to a request that a foreign web page sent, None to any other."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get("host", "")
+        if not self.hosts.allow(host):
+            why = f"{host!r} is not a name of the emulators; --allow-host adds one\n"
+            return PlainTextResponse(why, status_code=421)
+        if page := foreign_page(scope["method"], lambda name: headers.get(name, ""), links=links):
+            why = f"The emulators do not answer other web pages, and this request comes from one: {page}\n"
+            return PlainTextResponse(why, status_code=403)
+        return None
 
     async def _befall(self, fault: Fault, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request as the fault wants it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import ssl
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -14,6 +15,8 @@ from pyarrow import parquet
 from snowflake import connector
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from slack_sdk import WebClient
 
     from workbench.emulators import Connections
@@ -143,6 +146,55 @@ def test_another_host_name_is_refused(emulators: Connections, path: str, host: s
     """A web page that had its own name point to loopback reads nothing."""
     answer = httpx.get(f"{emulators.page_url}{path}", headers={"Host": host}, trust_env=False)
     assert answer.status_code in {httpx.codes.MISDIRECTED_REQUEST, httpx.codes.BAD_REQUEST}
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        {"Origin": "https://attacker.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:1"},
+        {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"},
+        {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "empty"},
+    ],
+    ids=lambda mark: "-".join(mark.values()),
+)
+def test_a_foreign_web_page_uses_no_emulator(
+    emulators: Connections, page: httpx.Client, fault: Callable[..., None], mark: dict[str, str]
+) -> None:
+    """A page may send a form, or JSON as plain text, without asking first; it needs no answer to do harm."""
+    fault(service="google", kind="limit", match="nowhere")
+    before = page.get("/slack/messages").json()
+    message = {"token": "xoxb-offline", "channel": "#foreign", "text": "foreign"}
+    login = {"data": {"LOGIN_NAME": "workbench", "PASSWORD": "offline"}}
+    snowflake = f"https://{emulators.snowflake_host}:{emulators.snowflake_port}/session/v1/login-request"
+    with httpx.Client(
+        trust_env=False, headers=mark, verify=ssl.create_default_context(cafile=emulators.ca_bundle)
+    ) as it:
+        answers = [
+            it.post(f"{emulators.page_url}/api/chat.postMessage", data=message),
+            it.get(f"{emulators.page_url}/api/chat.postMessage", params=message),
+            it.post(f"{emulators.page_url}/token", data={"grant_type": "x"}),
+            it.delete(f"{emulators.page_url}/control/faults"),
+            it.post(snowflake, content=json.dumps(login), headers={"Content-Type": "text/plain"}),
+        ]
+    assert {answer.status_code for answer in answers} == {httpx.codes.FORBIDDEN}
+    assert page.get("/slack/messages").json() == before
+    assert page.get("/control/faults").json()
+
+
+@pytest.mark.parametrize("path", ["/", "/slack"])
+def test_a_link_to_a_page_opens_and_no_other_page_may_read_it(page: httpx.Client, path: str) -> None:
+    """A person may follow a link from any page, and the pages may ask for themselves."""
+    marks = [
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}, httpx.codes.OK),
+        ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}, httpx.codes.OK),
+        ({"Origin": str(page.base_url).rstrip("/")}, httpx.codes.OK),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "iframe"}, httpx.codes.FORBIDDEN),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "empty"}, httpx.codes.FORBIDDEN),
+    ]
+    for mark, status in marks:
+        assert page.get(path, headers=mark).status_code == status
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])

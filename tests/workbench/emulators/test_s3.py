@@ -7,6 +7,8 @@ import hashlib
 import io
 import itertools
 import os
+import zlib
+from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,6 +20,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PART = 8 << 20
+#: Bytes that a parser of forms or lines would change.
+CONTENT = b"a=1&b=2\x00\xff\r\n--part\r\nContent-Disposition: form-data; name=key\r\n\r\nx\r\n--part--\r\n"
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=part"]
+#: What a client says of the chunks that it signs itself, and what it adds to each one's length.
+ENCODINGS = {
+    "STREAMING-UNSIGNED-PAYLOAD-TRAILER": "",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD": ";chunk-signature=" + "0" * 64,
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER": ";chunk-signature=" + "0" * 64,
+}
+#: How a browser marks what a page of another site asks for; older ones, and those that ask by plain HTTP, send less.
+FOREIGN = [
+    {"Origin": "https://attacker.example"},
+    {"Origin": "null"},
+    {"Origin": "http://localhost:1"},
+    {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"},
+    {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "iframe"},
+]
 
 
 def test_a_large_upload_in_parts_comes_back_whole_and_in_ranges(s3: Any, bucket: str) -> None:
@@ -135,3 +154,68 @@ def test_another_host_name_is_refused(emulators: Any) -> None:
     """A web page that had its own name point to loopback reads nothing."""
     answer = httpx.get(emulators.s3_url, headers={"Host": "attacker.example:80"}, trust_env=False)
     assert answer.status_code == httpx.codes.FORBIDDEN
+
+
+@pytest.mark.parametrize("kind", [*FORMS, "text/csv"])
+def test_a_body_is_kept_byte_for_byte(s3: Any, bucket: str, kind: str) -> None:
+    """The Content-Type does not change the body: not whole, not in HTTP's chunks, and not as a part of an upload."""
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
+    for body in (CONTENT, iter([CONTENT[:9], CONTENT[9:]])):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"before")
+        sent = httpx.put(url, content=body, headers={"Content-Type": kind}, trust_env=False)
+        kept = s3.get_object(Bucket=bucket, Key="k")
+        assert (sent.status_code, kept["Body"].read(), kept["ContentType"]) == (httpx.codes.OK, CONTENT, kind)
+    upload = {"Bucket": bucket, "Key": "parts"}
+    upload |= {"UploadId": s3.create_multipart_upload(**upload, ContentType=kind)["UploadId"]}
+    url = s3.generate_presigned_url("upload_part", Params=upload | {"PartNumber": 1})
+    etag = httpx.put(url, content=CONTENT, headers={"Content-Type": kind}, trust_env=False).headers["ETag"]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etag}]})
+    assert s3.get_object(Bucket=bucket, Key="parts")["Body"].read() == CONTENT
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("in_chunks", [False, True])
+def test_a_body_in_signed_chunks_with_a_trailer_is_kept_byte_for_byte(
+    emulators: Any, s3: Any, bucket: str, encoding: str, *, in_chunks: bool
+) -> None:
+    """So do the AWS command line and SDKs send what they stream, with its checksum behind it."""
+    chunks = [f"{len(part):x}{ENCODINGS[encoding]}\r\n".encode() + part for part in (CONTENT[:9], CONTENT[9:], b"")]
+    trailer = f"x-amz-checksum-crc32:{b64encode(zlib.crc32(CONTENT).to_bytes(4)).decode()}\r\n"
+    body = b"\r\n".join(chunks) + (trailer if encoding.endswith("TRAILER") else "").encode() + b"\r\n"
+    headers = {
+        "Authorization": "AWS4-HMAC-SHA256 Credential=offline/20251120/us-east-1/s3/aws4_request, Signature=0",
+        "Content-Encoding": "aws-chunked",
+        "Content-Type": FORMS[0],
+        "X-Amz-Content-Sha256": encoding,
+        "X-Amz-Decoded-Content-Length": str(len(CONTENT)),
+        "X-Amz-Trailer": "x-amz-checksum-crc32",
+    }
+    content = iter([body[:30], body[30:]]) if in_chunks else body
+    sent = httpx.put(f"{emulators.s3_url}/{bucket}/k", content=content, headers=headers, trust_env=False)
+    assert (sent.status_code, s3.get_object(Bucket=bucket, Key="k")["Body"].read()) == (httpx.codes.OK, CONTENT)
+
+
+@pytest.mark.parametrize("mark", FOREIGN, ids=lambda mark: "-".join(mark.values()))
+def test_a_foreign_web_page_gets_nothing_and_changes_nothing(s3: Any, bucket: str, mark: dict[str, str]) -> None:
+    """Neither with the keys, which are known to everybody, nor by asking first; no answer lets a page read it."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"content")
+    asked = [
+        ("OPTIONS", "list_objects_v2", {}),
+        ("GET", "list_objects_v2", {}),
+        ("DELETE", "delete_object", {"Key": "k"}),
+    ]
+    for method, operation, more in asked:
+        url = s3.generate_presigned_url(operation, Params={"Bucket": bucket, **more})
+        answer = httpx.request(method, url, headers=mark, trust_env=False)
+        assert answer.status_code == httpx.codes.FORBIDDEN
+        assert not [name for name in answer.headers if name.startswith("access-control-")]
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"content"
+
+
+def test_a_link_to_an_object_opens_and_no_page_may_read_it(s3: Any, bucket: str) -> None:
+    """A person may follow a presigned link from any page."""
+    s3.put_object(Bucket=bucket, Key="shared", Body=b"content")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "shared"})
+    opened = httpx.get(url, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}, trust_env=False)
+    assert opened.content == b"content"
+    assert not [name for name in opened.headers if name.startswith("access-control-")]
