@@ -29,28 +29,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(parser=parser)
 
 
-def run(args: argparse.Namespace) -> debug.Ran:
-    """Find the DAG and run it; the live Airflow knows nothing of it."""
+def run(args: argparse.Namespace) -> debug.DebugRun:
+    """Find the DAG and run it; the live Airflow is not touched."""
     request = arguments.request(args.parser, args)
     with debugger.looking_away():
         where = choice.chosen(args)
         if where.settings.mode == DOCKER and where.runs() and not debugger.attached():
             in_docker(where, request, as_json=args.json)
         os.environ.update(where.outside())
-    try:
-        with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
-            return debug.run(request)
-    except debug.UserError as error:
-        raise UserError(error.what, error.why, error.fix) from None
+    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+        return debug.run(request)
 
 
 def in_docker(where: Place, request: Request, *, as_json: bool) -> NoReturn:
-    """Become a run in the scheduler's container, where the stack's tasks run; a debugger does not reach in there."""
+    """Replace this process by a run in the scheduler's container, where tasks run and no debugger reaches."""
     file = request.file
     if file:
         dags = where.settings.root / "dags"
         if not file.resolve().is_relative_to(dags):
             raise UserError(f"{file} is not in the containers", f"they see {dags}", "move it there")
         file = where.root / "dags" / file.resolve().relative_to(dags)
-    words = ["python", "-m", "workbench.debug.run", *arguments.words(replace(request, file=file))]
+    words = ["python", "-m", "workbench.debug", *arguments.words(replace(request, file=file))]
     where.shell([*words, "--json"] if as_json else words)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.debug.find import find
+from workbench.debug.resolve import find
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UserError) as told:
         find(None, tmp_path / "nowhere.py")
     assert (told.value.what, told.value.why) == (
-        f"there is no file {tmp_path}/nowhere.py",
+        f"file {tmp_path}/nowhere.py does not exist",
         f"nothing is at {tmp_path}/nowhere.py",
     )
 
@@ -28,8 +28,8 @@ def test_a_file_whose_dag_is_never_made(tmp_path: Path) -> None:
     file.write_text("from airflow.sdk import dag\n\n@dag(schedule=None)\ndef uncalled():\n    pass\n")
     with pytest.raises(UserError) as told:
         find(None, file)
-    assert told.value.what == "there is no DAG in uncalled.py"
-    assert "called" in told.value.fix
+    assert told.value.what == "uncalled.py defines no DAG"
+    assert "call the function" in told.value.fix
 
 
 def test_a_file_that_does_not_import_says_where(tmp_path: Path) -> None:
