@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from workbench.cli.keys import MAKERS, write_private
+from workbench.cli.keys import MAKERS, write_password, write_private
 from workbench.cli.settings import UI_USER
 
 KEYS = Path(os.environ["KEYS_DIR"])
@@ -30,7 +29,7 @@ def main() -> int:
         file = KEYS / name
         if not file.is_file() or not file.stat().st_size:
             write_private(file, make())
-    write_private(KEYS / "simple_auth_manager_passwords.json", json.dumps({UI_USER: read("admin_password")}))
+    write_password(KEYS, UI_USER)
     write_private(
         KEYS / "database_url", f"postgresql+psycopg2://{ROLE}:{read('postgres_password')}@postgres:5432/{DATABASE}"
     )

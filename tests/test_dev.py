@@ -81,15 +81,25 @@ def test_no_network_says_so(checkout: Path) -> None:
 
 
 def test_set_up_is_resumed_then_costs_nothing_and_follows_the_locks(checkout: Path) -> None:
-    """A half-made environment is made whole; the next call installs nothing; a `git pull` of new locks does."""
+    """A half-made environment is made whole; the next call installs nothing; a `git pull` of new locks does.
+
+    An environment that somebody else made there is kept.
+    """
     (checkout / ".venv" / "bin").mkdir(parents=True)
-    (checkout / ".venv" / "bin" / "python").symlink_to("/nowhere/python3.11")
+    (checkout / ".venv" / "bin" / "python").symlink_to("/nowhere/python3.12")
+    (checkout / ".venv" / "mine.txt").write_text("mine")
     (checkout / ".run" / "uv" / "bin").mkdir(parents=True)
     first = dev(checkout, "lock", "--help")
     assert first.returncode == 0, first.stderr
     assert "Setting up, once" in first.stderr
+    assert f"it is kept as {checkout}/.venv.before" in first.stderr
+    assert (checkout / ".venv.before" / "mine.txt").read_text() == "mine"
     second = dev(checkout, "lock", "--help")
     assert (second.returncode, second.stderr) == (0, "")
     with (checkout / "requirements" / "emulators.txt").open("a") as lock:
         lock.write("# changed\n")
-    assert "Setting up, once" in dev(checkout, "lock", "--help").stderr
+    (checkout / ".venv" / "bin" / "python").unlink()
+    third = dev(checkout, "lock", "--help")
+    assert third.returncode == 0, third.stderr
+    assert "Setting up, once" in third.stderr
+    assert not (checkout / ".venv-emulators.before").exists()

@@ -77,6 +77,11 @@ FAULTS = [
     ({"kind": "drop"}, "network"),
     ({"kind": "limit", "seconds": 60}, "no more messages"),
 ]
+#: What breaks a DAG file -> words of its alert.
+BREAKS = {
+    "broken": ("import nothing_of_the_sort\n", "No module named 'nothing_of_the_sort'"),
+    "ends": ("import os; os._exit(3)\n", "exited with status 3 while it was parsed"),
+}
 WHOLE = """
 @dag(schedule=None)
 def whole():
@@ -279,20 +284,26 @@ class AlertCases:
     def test_a_file_that_breaks_is_told_once_and_once_when_it_is_whole_again(
         self, runs: dict[str, str], alerts: Alerts
     ) -> None:
-        """It is parsed again at each edit, and told no more often."""
-        file = alerts.root / "dags/broken.py"
-        said = ["from airflow.sdk import dag, task\n", "import nothing_of_the_sort\n", "import still_nothing\n"]
-        file.write_text(said[0] + said[1])
-        eventually(lambda: alerts.texts("broken.py"), "it is told")
-        file.write_text(said[0] + said[2])
-        path = "/importErrors"
-        eventually(lambda: "still_nothing" in str(alerts.api.get(path)["import_errors"]), "it is parsed again")
-        only(1, lambda: alerts.texts("broken.py"), "it is told once")
-        assert "No module named 'nothing_of_the_sort'" in alerts.texts("broken.py")[0]
-        file.write_text(said[0] + WHOLE)
-        only(2, lambda: alerts.texts("broken.py"), "it is told to be whole again")
-        assert alerts.texts("broken.py")[1].startswith("DAG file imports again: broken.py")
-        file.unlink()
+        """It is parsed again at each edit, and told no more often; also where it ends the process that parses it."""
+        head, path = "from airflow.sdk import dag, task\n", "/importErrors"
+        files = {alerts.root / "dags" / f"{name}.py": does for name, does in BREAKS.items()}
+        for file, (does, _) in files.items():
+            file.write_text(head + does)
+        for file in files:
+            eventually(lambda file=file: alerts.texts(file.name), "it is told")
+            file.write_text(head + "import still_nothing\n")
+        eventually(
+            lambda: str(alerts.api.get(path)["import_errors"]).count("named 'still_nothing'") == len(files),
+            "they are parsed again",
+        )
+        for file, (_, words) in files.items():
+            only(1, lambda file=file: alerts.texts(file.name), "it is told once")
+            assert words in alerts.texts(file.name)[0]
+            file.write_text(head + WHOLE.replace("whole", file.stem))
+        for file in files:
+            only(2, lambda file=file: alerts.texts(file.name), "it is told to be whole again")
+            assert alerts.texts(file.name)[1].startswith(f"DAG file imports again: {file.name}")
+            file.unlink()
 
     def test_where_slack_fails_the_task_ends_its_log_says_why_and_it_is_told_later(
         self, runs: dict[str, str], slack: Alerts

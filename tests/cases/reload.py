@@ -7,8 +7,10 @@ import os
 import shutil
 import textwrap
 import time
+import zipfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,6 @@ from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
     from subprocess import CompletedProcess
 
     from workbench.cli.client import AirflowApi
@@ -64,6 +65,29 @@ class Soon(BaseTrigger):
         yield TriggerEvent("{value}")
 """
 BROKEN = "from airflow.sdk import dag\nvalue = (\n"
+PARTIAL = "from functools import partial; dag = partial(dag, {})"
+NO_STRING = f"class It:\n  def __str__(self): raise SystemExit(4)\n{PARTIAL.format('default_args={1: It()}')}"
+#: What a DAG file does in its third line -> the line that its import error names, and words of its last one.
+DEADLY: dict[str, tuple[str, int | None, str]] = {
+    "refuses": ("import airflow.providers.standard.operators.hitl", 3, "Human in the loop functionality needs Airflow"),
+    "lacks": ("import airflow.providers.amazon.aws.transfers.azure_blob_to_s3", 3, "No module named 'airflow.provider"),
+    "exits": ("import os; os._exit(3)", 3, "exited with status 3 while it was parsed"),
+    "raises_exit": ("raise SystemExit(3)", 3, "SystemExit: 3"),
+    "interrupts": ("raise KeyboardInterrupt", 3, "KeyboardInterrupt"),
+    "crashes": ("import ctypes; ctypes.string_at(0)", 3, "crashed while it was parsed: segmentation fault"),
+    "killed": ("import os; os.kill(os.getpid(), 9)", None, "killed while it was parsed: by signal 9 (SIGKILL)"),
+    "closes": ("import os; os.closerange(0, 999)", None, "while it was parsed"),
+    "garbles": (r"import os; os.write(0, b'\0\0\0\4none')", None, ""),
+    "no_text": (r"raise ValueError('\udcff\0')", 3, "surrogates not allowed"),
+    "no_string": (NO_STRING, 4, "SystemExit: 4"),
+    "not_stored": (PARTIAL.format(r"description='\0'"), None, "Airflow's database refuses what it defines"),
+}
+#: What it does there -> and has its DAG all the same.
+HARMLESS = {
+    "odd_level": "import logging; logging.getLogger().log(35, 'Airflow has no such level')",
+    "prints": "import sys; [sys.stdout.write('x' * 2**20) for _ in range(256)]",
+    "leaves": "import subprocess; subprocess.Popen(['sleep', '20'])",
+}
 
 
 @dataclass
@@ -143,6 +167,11 @@ class Project:
         """Return what `./dev status` says."""
         found: dict[str, Any] = json.loads(self.dev("status", "--json").stdout)
         return found
+
+    def restarts(self) -> tuple[int, str]:
+        """Return how often the dag-processor was restarted, and its state."""
+        (found,) = (each for each in self.status()["services"] if each["name"] == "dag-processor")
+        return found["restarts"], found["state"]
 
     def noticed_by(self) -> str:
         """Return how edits are noticed."""
@@ -285,6 +314,58 @@ class ReloadCases:
         until(project.tags, {"user": ["1"]})
         path.write_text("# Fixed: a file for airflow that has no dag.\n")
         until(project.errors, set())
+
+    def test_whatever_a_dag_file_does_it_has_an_error_and_the_others_are_parsed(self, project: Project) -> None:
+        """Reason and line show in `./dev status`, and go when the file is fixed; the dag-processor is not restarted."""
+        before = project.restarts()
+        for name, (does, _, _) in DEADLY.items():
+            project.dag(name, 1, does)
+        for name, does in HARMLESS.items():
+            project.dag(name, 1, does)
+        until(project.errors, {f"{name}.py" for name in DEADLY})
+        until(project.tags, {name: ["1"] for name in HARMLESS})
+        shown = {Path(error["file"]).stem: error for error in project.status()["import_errors"]}
+        for name, (_, line, words) in DEADLY.items():
+            assert words in shown[name]["message"], shown[name]
+            assert shown[name]["line"] == line, shown[name]
+        for name in DEADLY:
+            project.dag(name, 2)
+        until(project.errors, set())
+        until(project.tags, {name: ["2" if name in DEADLY else "1"] for name in DEADLY | HARMLESS})
+        assert project.restarts() == before
+
+    def test_what_cannot_be_listed_shows_and_costs_nothing_else(self, project: Project) -> None:
+        """A link to its own folder, a name and an `.airflowignore` that are no text, files of other kinds."""
+        before = project.restarts()
+        seen = project.dag("seen", 1)
+        long = project.dag("long", 1, file="x" * 252)
+        until(project.tags, {"seen": ["1"]})
+        os.mkfifo(project.dags / "pipe.py")
+        (project.dags / "folder.py").mkdir()
+        (project.dags / "nowhere.py").symlink_to("nowhere.py")
+        packed = project.dags / "packed.zip"
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("inside.py", seen.read_text())
+        packed.write_bytes(packed.read_bytes().replace(b"airflow", b"another", 1))  # whose checksum is another one
+        name = project.dags / os.fsdecode(b"no_text\xff.py")
+        name.write_text(seen.read_text())
+        until(project.errors, {long.name, r"no_text\udcff.py", packed.name})
+        for path in (name, long, packed):
+            path.unlink()
+        circle, ignore = project.dags / "circle", project.dags / ".airflowignore"
+        for value, path in enumerate((circle, ignore), 2):
+            if path == circle:
+                path.symlink_to(".")
+            else:
+                path.write_bytes(b"\xff")
+            project.dag("seen", value)
+            (project.dags / f"none_{value}.py").touch()  # a new file has the folder listed
+            until(lambda: [error["file"] for error in project.status()["import_errors"]], ["dags"])
+            until(project.tags, {"seen": [str(value)]})
+            path.unlink()
+            until(lambda: project.status()["import_errors"], [])
+        assert project.noticed_by() == "events"
+        assert project.restarts() == before
 
     def test_a_module_that_a_broken_file_waits_for_mends_it(self, project: Project) -> None:
         project.dag("waiting", 1, f"import common.{project.name}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.containers.stack import SERVICES, Stack, copy_checkout, free_port
+from workbench.cli.backends.docker import start as docker_start
 from workbench.cli.client import AirflowApi
 
 if TYPE_CHECKING:
@@ -186,8 +187,36 @@ def test_reset_asks_then_forgets_volumes_and_containers_and_nothing_else(elsewhe
     assert "reset --yes" in asked.stderr
     assert mine <= set(elsewhere.docker("volume", "ls", "--quiet").split())
 
+    elsewhere.compose("down")  # what is left has the project's name alone, which another checkout may have too
+    refused = elsewhere.dev("reset", "--yes")
+    assert refused.returncode == 1
+    assert "this checkout has not started" in refused.stderr
+    assert mine <= set(elsewhere.docker("volume", "ls", "--quiet").split())
+    elsewhere.compose("up", "--detach", "postgres")
+
     assert set(as_json(elsewhere, "reset", "--yes")["removed"]) == mine
     left = set(elsewhere.docker("volume", "ls", "--quiet").split())
     assert not mine & left
     assert elsewhere.compose("ps", "--all", "--quiet") == ""
     assert elsewhere.docker("image", "inspect", "airflow-workbench/airflow:3.0.6", "postgres:13-alpine")
+
+
+def test_a_database_without_its_version_file_is_left_alone_and_can_be_put_back(elsewhere: Stack) -> None:
+    """The volume is not empty, so no new database is made in it; what `./dev up` says brings the old one back."""
+    query = ("exec", "-T", "postgres", "psql", "--username=airflow", "--tuples-only", "--no-align", "--command")
+    try:
+        elsewhere.compose("up", "--detach", "--wait", "postgres")
+        elsewhere.compose(*query, "CREATE TABLE kept AS SELECT 'kept' AS kept")
+        elsewhere.compose("exec", "-T", "postgres", "rm", "/var/lib/postgresql/data/PG_VERSION")
+        elsewhere.compose("kill", "postgres")
+        elsewhere.compose("start", "postgres")
+        elsewhere.wait_for(lambda: elsewhere.container("postgres")["RestartCount"], "its end")
+        assert docker_start.NO_CLUSTER in elsewhere.compose("logs", "postgres")
+        elsewhere.compose("stop", "postgres")
+
+        elsewhere.docker(*docker_start.PUT_BACK.split()[1:])
+
+        elsewhere.compose("up", "--detach", "--wait", "postgres")
+        assert elsewhere.compose(*query, "SELECT kept FROM kept").strip() == "kept"
+    finally:
+        elsewhere.compose("down", "--volumes", "--timeout=5")

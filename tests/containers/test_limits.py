@@ -104,6 +104,10 @@ def test_a_dag_file_that_takes_all_memory_costs_no_other_file(holding: Stack) ->
             lambda: any(dag["dag_id"] == "limits_late" for dag in holding.api.get("/dags")["dags"]), "the other DAG"
         )
         assert lives(holding, "dag-processor") == alive
+        limit = holding.container("dag-processor")["HostConfig"]["Memory"] // MIB
+        (error,) = holding.api.get("/importErrors")["import_errors"]
+        assert error["filename"].endswith("/greedy.py")
+        assert error["stack_trace"] == f"killed while it was parsed: out of memory, limit {limit} MiB"
     finally:
         file.unlink()
         (holding.checkout / "dags/late.py").unlink(missing_ok=True)

@@ -140,6 +140,23 @@ def test_a_service_that_crashes_is_started_again_and_leaves_no_worker_behind(lap
     assert laptop.service("triggerer").kills == 1
 
 
+def test_a_service_that_ends_again_and_again_is_not_given_up_and_the_next_up_brings_it_back(laptop: Stack) -> None:
+    environment = laptop.root / ".venv-emulators"
+    target = environment.readlink()
+    environment.unlink()
+    kill([psutil.Process(laptop.pid("emulators"))])
+    eventually(lambda: laptop.service("emulators").state == "crash-looping", "it is said to end again and again")
+    status = laptop.dev("status")
+    assert "emulators was started" in status.stdout
+    assert "./dev logs emulators says why, ./dev up tries again" in status.stdout
+    assert status.returncode == 1
+    environment.symlink_to(target)
+
+    laptop.up()
+
+    assert laptop.service("emulators").ready
+
+
 def test_up_again_changes_nothing_and_two_at_once_agree(laptop: Stack) -> None:
     before = {service.name: service.pid for service in observe(laptop.settings)}
     both = [laptop.start("up"), laptop.start("up")]

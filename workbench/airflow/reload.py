@@ -12,6 +12,7 @@ What it leans on: the loop of `_run_parsing_loop` calling the methods below in t
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import os
@@ -20,12 +21,14 @@ import tempfile
 import time
 from collections import deque
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import IO, Any
 
+from airflow.configuration import conf
 from airflow.dag_processing import manager as stock
 from airflow.dag_processing import processor as stock_processor
 
-from workbench.airflow import reads
+from workbench.airflow import broken_files, ended_parses, reads
 from workbench.airflow.watcher import Changes, Watcher
 
 #: Seconds after which a file is parsed again without an edit; what it asks of the outside cannot be watched.
@@ -40,7 +43,7 @@ LAST_MOMENT = 0.005
 log = logging.getLogger(__name__)
 
 
-class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airflow is not typed for others
+class WatchingManager(broken_files.SturdyManager):
     """Stock's manager of parses, with ears."""
 
     _file_queue: deque[Any]
@@ -111,7 +114,9 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
         if self._watcher is None:
             return
         versioned = any(bundle.supports_versioning for bundle in self._dag_bundles)
-        self.bundle_refresh_check_interval = LISTING if self._watching and not versioned else self._configured_listing
+        # What keeps a folder from being listed, a link for one, may go without any event.
+        seldom = self._watching and not versioned and not self._unlisted
+        self.bundle_refresh_check_interval = LISTING if seldom else self._configured_listing
         now = time.monotonic()
         self._changes = [(moment, each) for moment, each in self._changes if now - moment < self.processor_timeout]
         if changes := self._watcher.take():
@@ -187,34 +192,27 @@ class WatchingManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Ai
             if ended or self._rung or not self._processors or time.monotonic() >= deadline:
                 return
 
-    def _collect_results(self) -> None:
-        before = dict(self._processors)
-        super()._collect_results()
-        for file in before.keys() - self._processors.keys():
-            if before[file].parsing_result is not None:  # a process that ran callbacks, or was killed, has none
-                self._learn(file, before[file])
-
     def _learn(self, file: Any, process: Any) -> None:
-        """Note what a parse read and whether it failed, and forget the DAGs that it did not find any more."""
-        result = process.parsing_result
-        if read := reads.Reads.load(process.record):
-            self._reads[file] = read
-            since = [changes for moment, changes in self._changes if moment >= process.start_time]
-            if any(not read.paths.isdisjoint(changes.saved) for changes in since):
-                self._to_parse.add(file)
-            if self._watcher is not None:
-                self._watcher.look_also_at(set().union(*(each.paths for each in self._reads.values())))
-        if result.import_errors:
-            self._failed.add(file)
-        else:
-            self._failed.discard(file)
-            try:
-                forget_what_is_gone(file, {dag.dag_id for dag in result.serialized_dags})
-            except Exception:
-                log.exception("DAGs that have left %s stay on the list until it is parsed again", file.rel_path)
+        """Note what a parse read and whether it failed, and forget what it did not find any more."""
+        result, record = process.parsing_result, reads.Reads.load(process.record)
+        # One that was ended before it could write its record is tried again soon: a cause outside may be gone.
+        read = self._reads[file] = record or dataclasses.replace(self._reads.get(file, reads.Reads()), outside=True)
+        since = [changes for moment, changes in self._changes if moment >= process.start_time]
+        if any(not read.paths.isdisjoint(changes.saved) for changes in since):
+            self._to_parse.add(file)
+        if self._watcher is not None:
+            self._watcher.look_also_at(set().union(*(each.paths for each in self._reads.values())))
+        (self._failed.add if result.import_errors else self._failed.discard)(file)
+        try:
+            began = datetime.now(UTC) - timedelta(seconds=time.monotonic() - process.start_time)
+            forget_errors(file, began)
+            if not result.import_errors:
+                forget_dags(file, {dag.dag_id for dag in result.serialized_dags})
+        except Exception:
+            log.exception("What has left %s stays on the list until it is parsed again", file.rel_path)
 
 
-class RecordedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[misc] # as above
+class RecordedProcess(broken_files.GuardedProcess):
     """A parse that tells what it reads."""
 
     record: IO[bytes]
@@ -224,32 +222,50 @@ class RecordedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[
     @classmethod
     def start(cls, **arguments: Any) -> RecordedProcess:
         """Fork it; it writes its record into a file that has no name."""
-        record = tempfile.TemporaryFile()  # noqa: SIM115 closed with the process
-        target = functools.partial(parse_and_record, record, cls.roots)
-        process: RecordedProcess = super().start(target=target, **arguments)
+        record, trace = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 closed with the process
+        target = functools.partial(parse_and_record, record, trace, cls.roots)
+        process: RecordedProcess = super().start(target=target, trace=trace, **arguments)
         process.record = record
         return process
 
+    def close(self) -> None:
+        """Hear nothing more of it."""
+        super().close()
+        self.record.close()
 
-def parse_and_record(record: IO[bytes], roots: tuple[str, ...]) -> None:
+
+def parse_and_record(record: IO[bytes], trace: IO[bytes], roots: tuple[str, ...]) -> None:
     """Parse as stock does, in the child process."""
+    ended_parses.die_first()
+    ended_parses.keep_errors()
+    ended_parses.trace_into(trace, conf.getint("dag_processor", "dag_file_processor_timeout"))
     recorder = reads.Recorder().start()
     reads.forget_own_modules(roots)
     note_questions(recorder)
     try:
         stock_processor._parse_file_entrypoint()  # noqa: SLF001 what stock passes as the target
+    except BaseException:
+        ended_parses.trace_exception(trace)
+        raise
     finally:
         recorder.result().dump(record)
 
 
 def note_questions(recorder: reads.Recorder) -> None:
-    """Note that a DAG file asks for a variable or a connection: no file event tells that those change."""
+    """Note that a DAG file asks for a variable or a connection: no file event tells that those change.
+
+    And have its errors arrive whatever their text is.
+    """
     from airflow.sdk.execution_time.comms import CommsDecoder
 
     send = CommsDecoder.send
 
     def noted(self: Any, message: Any) -> Any:
-        recorder.outside |= not isinstance(message, stock_processor.DagFileParsingResult)
+        if isinstance(message, stock_processor.DagFileParsingResult):
+            errors = (message.import_errors or {}).items()
+            message.import_errors = {file: ended_parses.printable(text) for file, text in errors}
+        else:
+            recorder.outside = True
         return send(self, message)
 
     CommsDecoder.send = noted
@@ -263,33 +279,32 @@ def age(file: Any) -> float:
         return 0
 
 
-def forget_what_is_gone(file: Any, found: set[str]) -> None:
-    """Take DAGs that a file does not define any more off the list, and errors that it does not have any more.
-
-    Stock leaves the former for most of a minute, and the latter for ever where a file has no DAG left.
-    """
+def forget_dags(file: Any, found: set[str]) -> None:
+    """Take DAGs that a file does not define any more off the list; stock leaves them there for most of a minute."""
     from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    of_file = (DagModel.bundle_name == file.bundle_name, DagModel.relative_fileloc == str(file.rel_path))
+    gone = update(DagModel).where(*of_file, ~DagModel.is_stale, DagModel.dag_id.not_in(found)).values(is_stale=True)
+    with create_session() as session:
+        session.execute(gone.execution_options(synchronize_session=False))
+
+
+def forget_errors(file: Any, began: datetime) -> None:
+    """Delete errors that a file does not have any more; stock leaves them for ever where it has no DAG left.
+
+    :param began: the start of its last parse: what that found is younger.
+    """
     from airflow.models.errors import ParseImportError
     from airflow.utils.session import create_session
-    from sqlalchemy import delete, update
+    from sqlalchemy import delete, or_
 
+    name, path = ParseImportError.filename, str(file.absolute_path)
+    of_file = or_(name == path, name.startswith(path + os.sep, autoescape=True))  # in a ZIP file
+    old = (ParseImportError.bundle_name == file.bundle_name, ParseImportError.timestamp < began)
     with create_session() as session:
-        gone = (
-            DagModel.bundle_name == file.bundle_name,
-            DagModel.relative_fileloc == str(file.rel_path),
-            ~DagModel.is_stale,
-        )
-        session.execute(
-            update(DagModel)
-            .where(*gone, DagModel.dag_id.not_in(found))
-            .values(is_stale=True)
-            .execution_options(synchronize_session=False)
-        )
-        fixed = (
-            ParseImportError.bundle_name == file.bundle_name,
-            ParseImportError.filename == str(file.absolute_path),
-        )
-        session.execute(delete(ParseImportError).where(*fixed).execution_options(synchronize_session=False))
+        session.execute(delete(ParseImportError).where(of_file, *old).execution_options(synchronize_session=False))
 
 
 def warm_up() -> None:

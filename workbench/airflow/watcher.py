@@ -205,7 +205,14 @@ class Watcher:
         if self._events is None:
             self._end.wait(seconds)
             return set()
-        heard = self._events.watch(LONGEST_QUIET, QUIET, int(seconds * 1000), self._end)
+        try:
+            heard = self._events.watch(LONGEST_QUIET, QUIET, int(seconds * 1000), self._end)
+        except Exception:
+            # A name that is not UTF-8 spoils this listener for good.
+            log.warning("File events are listened to anew", exc_info=True)
+            self._events.close()
+            self._events = self._listen()
+            return set(difference(self._seen, look(self.roots)).saved)
         if isinstance(heard, str):  # a timeout, a signal, the end
             return set()
         return {os.path.realpath(path) for _, path in heard if not meaningless(os.path.basename(path))}  # noqa: PTH119

@@ -7,6 +7,8 @@ import json
 import os
 import secrets
 import subprocess
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from workbench.cli.settings import HOST
@@ -39,13 +41,24 @@ def make_keys(settings: Settings) -> None:
         file = folder / name
         if not file.is_file() or not file.stat().st_size:
             write_private(file, make())
-    # Airflow's login wants the same password as JSON, and adds those of the users that .env names.
+    write_password(folder, settings.ui_user)
+
+
+def write_password(folder: Path, user: str) -> None:
+    """Write the password as JSON, as Airflow's login wants it; those that Airflow added for other users stay.
+
+    :param folder: where the keys are.
+    """
     file = folder / "simple_auth_manager_passwords.json"
-    try:
-        passwords = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        passwords = {}
-    passwords[settings.ui_user] = settings.password_file.read_text(encoding="utf-8")
+    passwords: dict[str, str] = {}
+    with suppress(FileNotFoundError):
+        try:
+            passwords = dict(json.loads(file.read_text(encoding="utf-8")))
+        except (ValueError, TypeError):
+            damaged = file.with_suffix(".damaged")
+            file.replace(damaged)
+            print(f"{file} could not be read: it is kept as {damaged.name}, and made anew", file=sys.stderr)
+    passwords[user] = (folder / "admin_password").read_text(encoding="utf-8")
     write_private(file, json.dumps(passwords))
 
 

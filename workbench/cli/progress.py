@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from workbench.cli.backends.native.observe import Service
 
-COLOURS = {"healthy": "green", "done": "green", "starting": "yellow", "failed": "red", "unhealthy": "red"}
+COLOURS = {"healthy": "green", "done": "green", "starting": "yellow"} | dict.fromkeys(
+    ("failed", "unhealthy", "crash-looping"), "red"
+)
 
 
 class Progress:
@@ -58,5 +60,8 @@ class Progress:
 
 def word(service: Service) -> str:
     """Return a service's health in one coloured word."""
-    text = service.health if service.health != "none" else {"stopped": "waiting"}.get(service.state, service.state)
+    if service.health == "none" or service.state == "crash-looping":
+        text = {"stopped": "waiting"}.get(service.state, service.state)
+    else:
+        text = service.health
     return f"[{COLOURS.get(text, 'default')}]{text}[/]"

@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--scale", type=int, default=1, help="how many times the default size (1)")
     command.add_argument("--seed", type=int, default=0, help="another seed makes other data (0)")
+    command.add_argument("--keep", action="store_true", help="leave objects and sheets that are there as they are")
     command.set_defaults(run=_sample)
     return parser
 
@@ -110,6 +111,6 @@ def _serve(args: argparse.Namespace) -> int:
 def _sample(args: argparse.Namespace) -> int:
     from workbench.emulators import sample  # noqa: PLC0415  # as above
 
-    sink = sample.EmulatorSink(args.s3_url, args.data / "sheets")
+    sink = sample.EmulatorSink(args.s3_url, args.data / "sheets", keep=args.keep)
     sample.generate(sink, days=args.days, scale=args.scale, seed=args.seed)
     return 0

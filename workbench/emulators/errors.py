@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class EmulatorError(Exception):
     """A foreseen failure: said in one message, exit status 1, no traceback.
@@ -20,3 +25,9 @@ class EmulatorError(Exception):
     def __str__(self) -> str:
         """Return the message as the command line prints it."""
         return f"error: {self.what}\n  why:  {self.why}\n  fix:  {self.fix}"
+
+
+def aside(path: Path) -> str:
+    """Return how to begin without a file or folder and still keep it, natively and in Docker."""
+    move = f"mv '{path}' '{path}.kept'"
+    return f"{move} keeps it aside (in Docker: docker compose run --rm --no-deps emulators {move}), then ./dev up"

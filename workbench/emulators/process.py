@@ -126,7 +126,17 @@ class _Emulators:
             return None
         url = f"http://{_client_host(self.options.host)}:{self.ports[1]}"
         return subprocess.Popen(
-            [sys.executable, "-m", "workbench.emulators", "sample", "--data", str(self.options.data), "--s3-url", url],
+            [
+                sys.executable,
+                "-m",
+                "workbench.emulators",
+                "sample",
+                "--keep",
+                "--data",
+                str(self.options.data),
+                "--s3-url",
+                url,
+            ],
             stdout=subprocess.DEVNULL,
         )
 

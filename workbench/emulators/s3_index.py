@@ -2,13 +2,14 @@
 
 A row is written before the request that changed it is answered. So whatever a client was told survives `kill -9`; a
 power cut may cost the last moments, never leave an object half written: its bytes are on the disk before its row is.
-Uploads in parts that were not completed are forgotten at restart.
+Uploads in parts that were not completed are forgotten at restart. What the rows cannot be read from is left as it is.
 """
 
 from __future__ import annotations
 
 import copy
 import pickle
+import re
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,14 @@ from moto.s3.models import MultipartDict, s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
 from workbench.emulators import s3_objects
-from workbench.emulators.errors import EmulatorError
+from workbench.emulators.errors import EmulatorError, aside
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ACCOUNT, PARTITION = "123456789012", "aws"
+#: What this emulator names the bytes of an object.
+BLOB = re.compile(r"[0-9a-f]{32}")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets (bucket TEXT PRIMARY KEY, state BLOB NOT NULL);
@@ -46,14 +49,14 @@ class Index:
         self._unsaved: set[tuple[str, str | None]] = set()
         self._tags = b""
         try:
-            self._db = sqlite3.connect(folder / "index.sqlite", check_same_thread=False, isolation_level=None)
+            self._db = self._open(folder / "index.sqlite")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.executescript(SCHEMA)
             self._load()
         except sqlite3.Error as error:
             raise EmulatorError(
-                f"the S3 emulator's index {folder / 'index.sqlite'} cannot be opened", str(error), "./dev reset"
+                f"the index of the S3 emulator, {folder / 'index.sqlite'}, cannot be read", str(error), aside(folder)
             ) from None
         self._sweep()
 
@@ -120,12 +123,27 @@ class Index:
                 self.backend.buckets[name].keys.setlist(key, pickle.loads(versions))  # noqa: S301  # as above
             for (state,) in self._db.execute("SELECT state FROM tags"):
                 self.backend.tagger = pickle.loads(state)  # noqa: S301  # as above
-        except (pickle.UnpicklingError, AttributeError, ImportError, KeyError, TypeError, EOFError) as error:
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 damaged pickles raise anything
             raise EmulatorError(
                 f"the S3 emulator cannot read what it kept in {self.folder}",
                 f"moto {moto.__version__} does not understand it: {error!r}",
-                "./dev reset, which starts again from the sample data",
+                aside(self.folder),
             ) from None
+
+    def _open(self, file: Path) -> sqlite3.Connection:
+        """Open the index, unless that would make the objects of an index that is gone into leftovers."""
+        objects = sum(1 for path in s3_objects.StoredKey.folder.iterdir() if BLOB.fullmatch(path.name))
+        if not objects or (file.is_file() and file.stat().st_size):  # SQLite deletes the log of a file that is gone
+            index = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
+            if not objects or index.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone():
+                return index
+        raise EmulatorError(
+            f"the index of the S3 emulator, {file}, is missing or empty",
+            f"the bytes of {objects} objects are there, and nothing says what they are",
+            f"put the index back; or {aside(self.folder)}",
+        )
 
     def _sweep(self) -> None:
         """Delete bytes that no row refers to: parts of uploads that were never completed."""
@@ -137,5 +155,5 @@ class Index:
             if isinstance(version, s3_objects.StoredKey)
         }
         for path in s3_objects.StoredKey.folder.iterdir():
-            if path.name not in known:
+            if BLOB.fullmatch(path.name) and path.name not in known:
                 path.unlink()

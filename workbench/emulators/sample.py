@@ -79,12 +79,14 @@ class EmulatorSink:
 
     :param s3_url: where S3 is.
     :param sheets: the folder of the spreadsheets.
+    :param keep: leave what is there already, which a person may have edited.
     """
 
-    def __init__(self, s3_url: str, sheets: Path) -> None:
+    def __init__(self, s3_url: str, sheets: Path, *, keep: bool = False) -> None:
         import boto3  # noqa: PLC0415  # makers of files do without it
 
         self._sheets = sheets
+        self._keep = keep
         self._s3 = boto3.client(
             "s3",
             endpoint_url=s3_url,
@@ -95,12 +97,19 @@ class EmulatorSink:
 
     def put(self, key: str, content: Iterable[bytes]) -> None:
         """Upload an object, in bounded memory."""
+        if self._keep and any(
+            found["Key"] == key
+            for found in self._s3.list_objects_v2(Bucket=SOURCE_BUCKET, Prefix=key, MaxKeys=1).get("Contents", [])
+        ):
+            return
         self._s3.upload_fileobj(io.BufferedReader(_Stream(content), CHUNK), SOURCE_BUCKET, key)
 
     def sheet(self, tab: str, rows: Iterable[Sequence[str]]) -> None:
         """Replace a tab."""
         from workbench.emulators.sheets import SpreadsheetStore  # noqa: PLC0415  # needs starlette, which FolderSink's users lack
 
+        if self._keep and (self._sheets / SPREADSHEET / f"{tab}.csv").exists():
+            return
         SpreadsheetStore(self._sheets).write(SPREADSHEET, "Telecoms agents", {tab: rows})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import sys
 import threading
 from collections import deque
 from contextlib import contextmanager
@@ -37,10 +38,8 @@ class MessageLog:
         self._lock = threading.Lock()
         self._watchers: set[Callable[[], object]] = set()
         self.closed = False
-        if path.exists():  # a kill in the middle of a write left half a line
-            content = path.read_bytes()
-            if not content.endswith(b"\n"):
-                path.write_bytes(content[: content.rfind(b"\n") + 1])
+        if path.exists():
+            _set_damage_aside(path)
         self._recent = deque((Entry(number, each) for number, each in enumerate(self.all(), 1)), RECENT)
 
     def append(self, message: dict[str, Any]) -> None:
@@ -98,3 +97,29 @@ class MessageLog:
 
     def _count(self) -> int:
         return self._recent[-1].number if self._recent else 0
+
+
+def _set_damage_aside(path: Path) -> None:
+    """Keep what is no message in a file of its own: half a line that a kill left, or what an editor did."""
+    content = path.read_bytes()
+    lines = [line for line in content.split(b"\n") if line]
+    messages = [line for line in lines if _is_message(line)]
+    whole = b"".join(line + b"\n" for line in messages)
+    if whole == content:
+        return
+    if damaged := [line + b"\n" for line in lines if not _is_message(line)]:
+        kept = path.with_suffix(".damaged")
+        with kept.open("ab") as file:
+            file.writelines(damaged)
+        print(f"{path}: {len(damaged)} of its lines are no messages; they are kept in {kept}", file=sys.stderr)
+    draft = path.with_suffix(".new")
+    draft.write_bytes(whole)
+    draft.replace(path)
+
+
+def _is_message(line: bytes) -> bool:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(message, dict) and "channel" in message

@@ -13,6 +13,8 @@ from workbench.cli import keys
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pytest
+
     from workbench.cli.settings import Settings
 
 
@@ -53,3 +55,21 @@ def test_passwords_that_airflow_added_for_other_users_stay(load: Callable[..., S
     file.write_text(json.dumps({"viewer": "theirs", "admin": "old"}))
     keys.make_keys(settings)
     assert json.loads(file.read_text()) == {"viewer": "theirs", "admin": settings.password_file.read_text()}
+
+
+def test_passwords_of_other_users_stay_and_a_file_that_cannot_be_read_is_kept_aside(
+    load: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load()
+    keys.make_keys(settings)
+    file = settings.keys / "simple_auth_manager_passwords.json"
+    own = json.loads(file.read_text())
+    file.write_text(json.dumps({"ada": "hers"}))
+    keys.make_keys(settings)
+    assert json.loads(file.read_text()) == {"ada": "hers", **own}
+
+    file.write_text('{"ada": "he')
+    keys.make_keys(settings)
+    assert json.loads(file.read_text()) == own
+    assert file.with_suffix(".damaged").read_text() == '{"ada": "he'
+    assert "it is kept as simple_auth_manager_passwords.damaged" in capsys.readouterr().err

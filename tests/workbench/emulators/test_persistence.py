@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import signal
+import sqlite3
 import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 import workbench.emulators as package
+from workbench.emulators.slack_log import MessageLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,9 +140,56 @@ def test_sample_data_is_uploaded_once(s3_again: Any) -> None:
     assert len(sources) == 6
 
 
-def test_messages_are_kept_and_half_a_line_is_dropped(again: Connections) -> None:
+def test_messages_are_kept_and_half_a_line_is_set_aside(told: Told, again: Connections) -> None:
     messages = httpx.get(f"{again.page_url}/slack/messages", trust_env=False).json()
     assert [message["text"] for message in messages] == ["kept"]
+    assert (told.data / "slack/messages.damaged").read_text() == '{"ts": "1", "chan\n'
+
+
+def test_a_log_of_messages_that_was_edited_loses_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An editor may leave out the last line end, and break a line."""
+    lines = ['{"channel": "#a", "text": "one"}', "this is no message", '{"channel": "#a", "text": "two"}']
+    log = tmp_path / "messages.jsonl"
+    log.write_text("\n".join(lines))
+    for _ in range(2):
+        assert MessageLog(log).all() == [json.loads(lines[0]), json.loads(lines[2])]
+    assert (tmp_path / "messages.damaged").read_text() == f"{lines[1]}\n"
+    assert str(tmp_path / "messages.damaged") in capsys.readouterr().err
+
+
+def refused(data: Path, why: str) -> None:
+    """Start over data that cannot be read: it says so and how to go on, and changes nothing."""
+    before = {file: file.read_bytes() for file in (data / "s3").rglob("*") if file.is_file()}
+    with pytest.raises(RuntimeError, match=why) as error, package.serve(data):
+        pass
+    assert {file: file.read_bytes() for file in before} == before
+    assert f"mv '{data}/s3' '{data}/s3.kept'" in str(error.value)
+    assert "Traceback" not in str(error.value)
+
+
+def test_what_was_edited_outlives_the_mark_of_the_first_start_and_objects_outlive_their_index(
+    tmp_path: Path, connect_s3: Callable[[Connections], Any]
+) -> None:
+    agents, notes = tmp_path / "sheets/telecoms-agents/agents.csv", tmp_path / "s3/objects/notes.txt"
+    where = {"Bucket": "telecoms-source", "Key": "customers/customers_dataset.csv"}
+    with package.serve(tmp_path, sample=True) as connections:
+        connect_s3(connections).put_object(**where, Body=b"mine")
+    for file in (agents, notes):
+        file.write_text("mine\n")
+    (tmp_path / "seeded").unlink()
+
+    with package.serve(tmp_path, sample=True) as connections:
+        assert connect_s3(connections).get_object(**where)["Body"].read() == b"mine"
+    assert [file.read_text() for file in (agents, notes)] == ["mine\n", "mine\n"]
+
+    index = tmp_path / "s3/index.sqlite"
+    index.rename(tmp_path / "elsewhere")
+    refused(tmp_path, "is missing or empty")
+    (tmp_path / "elsewhere").rename(index)
+    with sqlite3.connect(index) as damaged:
+        damaged.execute("UPDATE objects SET versions = x'80ff' WHERE key = ?", [where["Key"]])
+    damaged.close()
+    refused(tmp_path, "cannot read what it kept")
 
 
 def test_two_instances_stand_side_by_side(s3: Any, s3_again: Any) -> None:

@@ -78,7 +78,7 @@ def test_a_broken_index_is_one_message(tmp_path: Path, run_emulators: Run) -> No
     ports = ("--port", "0", "--s3-port", "0", "--snowflake-port", "0")
     result = run_emulators("serve", "--data", tmp_path, "--keys", tmp_path / "keys", *ports)
     assert result.returncode == 1
-    assert "./dev reset" in result.stderr
+    assert "s3.kept' keeps it aside" in result.stderr
     assert "Traceback" not in result.stderr
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from workbench.cli.backends import choice
+from workbench.cli.backends.native.observe import CRASH_LOOPING
 from workbench.cli.import_errors import ImportError_, import_errors
 from workbench.cli.parsing import Parsing, parsing
 from workbench.cli.progress import word
@@ -71,6 +72,11 @@ class Status:
         else:
             console.print(memory_table(self.services, self.overhead))
             console.print(addresses_for_people(self.settings))
+        for service in self.services:
+            if service.state in {CRASH_LOOPING, "failed"}:
+                found = f"was started {service.restarts + 1} times" if service.state == CRASH_LOOPING else "failed"
+                fix = f"./dev logs {service.name} says why, ./dev up tries again"
+                console.print(f"[red]{service.name} {found}[/] and is not healthy: {fix}")
         for each in self.connections:
             console.print(
                 f"  {each.conn_id:<22} {'emulator' if each.is_emulator else '[bold red]REAL[/], from your settings'}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from workbench.emulators.errors import EmulatorError
+from workbench.emulators.errors import EmulatorError, aside
 from workbench.emulators.snowflake import catalogue, engine, load_history, macros
 from workbench.emulators.snowflake.errors import exists, missing, unsupported
 from workbench.emulators.snowflake.locks import TableLocks
@@ -52,6 +52,7 @@ class Account:
         self.scratch = data / "scratch"
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
+        self._refuse_to_forget()
         self._ddl = threading.Lock()
         self.duck = engine.open_duckdb()
         self.duck.execute(f"SET temp_directory = {literal(str(self.scratch / 'duckdb'))}")
@@ -98,7 +99,7 @@ class Account:
                     duck.execute(
                         f"DELETE FROM {engine.GLOBAL}.{engine.INTERNAL}.{table} WHERE database_name = ?", [name]
                     )
-            for file in (self.data / f"{name}.db", self.data / f"{name}.db.wal"):
+            for file in (self.data / f"{name}.db.wal", self.data / f"{name}.db"):  # a log is never left alone
                 file.unlink(missing_ok=True)
 
     def close(self) -> None:
@@ -119,8 +120,18 @@ class Account:
             raise EmulatorError(
                 f"the warehouse's file {file} cannot be used",
                 str(error).split("\n", maxsplit=1)[0],
-                "free disk space or fix its rights; a damaged file has to be deleted, and its data loaded again",
+                f"free disk space or correct its rights; if it is damaged, {aside(file)}, and its data is loaded again",
             ) from error
+
+    def _refuse_to_forget(self) -> None:
+        """Keep the log of a database whose file is gone: DuckDB would delete it with all that it holds."""
+        for log in self.data.glob("*.wal"):
+            if not log.with_suffix("").exists() and log.stat().st_size:
+                raise EmulatorError(
+                    f"the warehouse's file {log.with_suffix('')} is missing",
+                    f"its log {log.name} is there, and holds what was written last",
+                    f"put the file back; or {aside(log)}",
+                )
 
     def _open(self, name: str) -> None:
         self._attach(name, engine.database_catalogue_sql(name))

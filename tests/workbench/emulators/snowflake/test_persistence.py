@@ -86,3 +86,23 @@ def test_a_damaged_file_is_named_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match=r"BROKEN\.db cannot be used") as failed, package.serve(tmp_path):
         pass
     assert "Traceback" not in str(failed.value)
+
+
+def test_the_log_of_a_database_whose_file_is_gone_is_left_alone(tmp_path: Path, connecting: Callable[..., Any]) -> None:
+    """DuckDB by itself would delete it, and begin with an empty database."""
+    with package.serve(tmp_path) as there:
+        with connecting(there) as connection:
+            connection.cursor().execute("CREATE TABLE public.t AS SELECT 1 AS a")
+        os.kill(there.pid, signal.SIGKILL)
+    log = tmp_path / "snowflake/TELECOMS.db.wal"
+    before = log.read_bytes()
+    (tmp_path / "snowflake/TELECOMS.db").rename(tmp_path / "elsewhere")
+
+    with pytest.raises(RuntimeError, match=r"TELECOMS\.db is missing") as failed, package.serve(tmp_path):
+        pass
+
+    assert "Traceback" not in str(failed.value)
+    assert log.read_bytes() == before
+    (tmp_path / "elsewhere").rename(tmp_path / "snowflake/TELECOMS.db")
+    with package.serve(tmp_path) as there, connecting(there) as connection:
+        assert connection.cursor().execute("SELECT a FROM public.t").fetchall() == [(1,)]

@@ -109,9 +109,20 @@ class Docker:
         return f"Docker's volumes {', '.join(self._volumes()) or '(there are none)'}: database, emulators, keys, logs"
 
     def reset(self) -> tuple[str, ...]:
-        """Remove containers and volumes, and what was copied out of them; images stay."""
-        self.down()
+        """Remove containers and volumes, and what was copied out of them; images stay.
+
+        :raises UserError: where nothing but the project's name says that the volumes are this checkout's.
+        """
+        known = self.settings.keys.parent.is_dir() or bool(containers.find(self.settings))
         volumes = self._volumes()
+        if volumes and not known:
+            raise UserError(
+                "nothing was deleted: this checkout has not started the environment that the volumes belong to",
+                f"they may be another checkout's of the same project name: {', '.join(volumes)}",
+                "docker compose down --volumes deletes them all the same; "
+                "COMPOSE_PROJECT_NAME in .env gives this checkout a name of its own",
+            )
+        self.down()
         if volumes:
             docker(self.settings, "volume", "rm", *volumes)
         shutil.rmtree(self.settings.keys.parent, ignore_errors=True)

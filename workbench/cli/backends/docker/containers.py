@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.cli import services
 from workbench.cli.backends.docker.engine import docker
-from workbench.cli.backends.native.observe import HEALTHY, NONE, STARTING, UNHEALTHY, Service
+from workbench.cli.backends.native.observe import HEALTHY, NONE, STARTING, UNHEALTHY, Service, looping
 
 if TYPE_CHECKING:
     from workbench.cli.settings import Settings
@@ -104,7 +104,7 @@ def service(name: str, container: dict[str, Any] | None, used: Usage, limit: int
     kills = used.kills or int(state["OOMKilled"])
     return Service(
         name=name,
-        state=_state(name, state),
+        state=looping(_state(name, state), _health(state), container["RestartCount"]),
         health=_health(state),
         restarts=container["RestartCount"],
         kills=kills,

@@ -33,6 +33,10 @@ GIVE_UP_AFTER = 3
 #: One service of each image.
 BUILT = (services.INIT, services.EMULATORS)
 LABEL = "airflow-workbench.inputs"
+#: What initdb says of a volume that holds something, but no PG_VERSION; each database in it holds a copy of that file.
+NO_CLUSTER = "exists but is not empty"
+_DATA = "/var/lib/postgresql/data"
+PUT_BACK = f"docker compose run --rm --no-deps --entrypoint=cp postgres {_DATA}/base/1/PG_VERSION {_DATA}/"
 
 
 def prepare(settings: Settings, console: Console) -> dict[str, Any]:
@@ -198,6 +202,12 @@ def fail_early(
 def failure(settings: Settings, service: Service, verdict: str) -> UserError:
     """Tell why a service did not start, with the end of its own log."""
     ended = "\n        ".join(lines(settings, service.name, 8) or ["it wrote no log"])
+    if service.name == services.POSTGRES and NO_CLUSTER in ended:
+        return UserError(
+            "the volume of postgres is not a complete database, and was left as it is",
+            "PG_VERSION is missing in it, or empty",
+            f"{PUT_BACK} puts it back, then ./dev up; ./dev reset begins with an empty database and deletes all runs",
+        )
     return UserError(
         f"{service.name} did not start", f"{verdict}; its log ends\n        {ended}", f"./dev logs {service.name}"
     )

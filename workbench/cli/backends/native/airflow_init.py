@@ -1,7 +1,7 @@
 """Make or migrate Airflow's database, once for each version of Airflow; run by supervisor with `python -m`.
 
-What is done is written on the database itself, as its comment and as the last step: a database without it
-is half-made and is made anew.
+What is done is written on the database itself, as its comment and as the last step. A database without it is half-made,
+or the user's, from a dump for one: it is migrated as it is, for Airflow goes on with what a first migration left.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ def main() -> int:
     with postgres.connect(settings) as session:
         if _made_by(session) == wanted():
             return 0
-        if not _made_by(session):
-            _execute(session, "DROP DATABASE IF EXISTS {} WITH (FORCE)")
+        if not _exists(session):
             _execute(session, "CREATE DATABASE {}")
         migrate()
         _execute(session, "COMMENT ON DATABASE {} IS {}", wanted())
@@ -62,6 +61,12 @@ def _made_by(session: connection) -> str | None:
         cursor.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (DATABASE,))
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+def _exists(session: connection) -> bool:
+    with session.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,))
+        return cursor.fetchone() is not None
 
 
 def _execute(session: connection, statement: str, *literals: str) -> None:

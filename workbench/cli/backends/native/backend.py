@@ -168,12 +168,16 @@ class Native:
     def look(self) -> Iterator[Finding]:
         """Look at PostgreSQL, memory, disk, ports and keys."""
         yield looked("PostgreSQL", _postgres_version)
+        yield looked("database", self._database)
         yield from self._room()
         yield self._ports()
         yield from self._keys()
 
     def _log(self, service: str) -> Path:
         return self.settings.logs / f"{service}.log"
+
+    def _database(self) -> str:
+        return "it is complete" if postgres.has_cluster(self.settings) else "there is none yet: ./dev up makes it"
 
     def _room(self) -> Iterator[Finding]:
         memory = machine.free_memory()

@@ -35,6 +35,9 @@ STATES = {
     "STOPPING": "stopping",
 }
 HEALTHY, STARTING, UNHEALTHY, NONE = "healthy", "starting", "unhealthy", "none"
+#: A service that was started again so often and is not healthy ends again and again.
+LOOPS_AFTER = 3
+CRASH_LOOPING = "crash-looping"
 
 _SPAWNED = re.compile(r"spawned: '([\w-]+)' with pid")
 _KILLED = re.compile(r"exited: ([\w-]+) \(terminated by SIGKILL")
@@ -45,7 +48,7 @@ _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 class Service:
     """One service as it is now.
 
-    :ivar state: running, restarting, failed, stopping, stopped; done for a one-shot that succeeded.
+    :ivar state: running, restarting, crash-looping, failed, stopping, stopped; done for a one-shot that succeeded.
     :ivar health: healthy, starting, unhealthy; none where it does not run.
     :ivar restarts: since the environment started.
     :ivar kills: how many of its ends were a SIGKILL, which is what running out of memory looks like.
@@ -85,12 +88,13 @@ def observe(settings: Settings, *, memory: bool = True, patience: float = 5) -> 
     for name in services.SERVICES:
         info = processes.get(name)
         pid = info["pid"] if info else 0
+        healthy, restarts = health.get(name, UNHEALTHY if pid else NONE), max(0, spawned[name] - 1)
         found.append(
             Service(
                 name=name,
-                state=_state(name, info, settings),
-                health=health.get(name, UNHEALTHY if pid else NONE),
-                restarts=max(0, spawned[name] - 1),
+                state=looping(_state(name, info, settings), healthy, restarts),
+                health=healthy,
+                restarts=restarts,
                 kills=killed[name],
                 memory_bytes=_memory(pid) if memory and pid else 0,
                 limit_bytes=limits[name],
@@ -98,6 +102,12 @@ def observe(settings: Settings, *, memory: bool = True, patience: float = 5) -> 
             )
         )
     return tuple(found)
+
+
+def looping(state: str, health: str, restarts: int) -> str:
+    """Return a service's state, with a word of its own where it ends again and again."""
+    ends = restarts >= LOOPS_AFTER and health != HEALTHY and state in {"running", "restarting"}
+    return CRASH_LOOPING if ends else state
 
 
 def supervisor_memory(settings: Settings) -> int:

@@ -32,6 +32,9 @@ SETPCAP = 8
 #: Any query's rows as one JSON value, whichever client asks.
 AS_JSON = "SELECT coalesce(json_agg(row_to_json(found)), '[]') FROM ({}) AS found"
 
+#: Without these no server starts on a cluster. Every database in it holds a copy of the first.
+ESSENTIAL = ("PG_VERSION", "global/pg_control")
+
 OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -47,14 +50,22 @@ OPTIONS = {
 
 
 def make_cluster(settings: Settings) -> None:
-    """Make the database cluster unless there is one; an interrupted attempt leaves nothing that counts."""
-    data = settings.run / "postgres"
+    """Make the database cluster unless there is one.
+
+    It is made beside its final name, which it gets when it is complete: only what no server ever ran on is deleted.
+    """
+    data, draft = settings.run / "postgres", settings.run / "postgres.unfinished"
     sockets = socket_folder(settings)
-    if (data / "PG_VERSION").is_file():
+    if has_cluster(settings):
         return
-    draft = settings.run / "postgres.new"
-    for leftover in (draft, data):
-        shutil.rmtree(leftover, ignore_errors=True)
+    if (draft / "postmaster.opts").exists():
+        raise UserError(
+            f"{draft} is not a leftover of ./dev up",
+            "a server has run on it, so it may hold data",
+            f"move {draft} away",
+        )
+    if draft.exists():
+        shutil.rmtree(draft)
     draft.mkdir(mode=0o700)
     if is_root():
         os.chown(draft, NOBODY, NOBODY)
@@ -66,7 +77,35 @@ def make_cluster(settings: Settings) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         why = (result.stderr.strip() or result.stdout.strip()).splitlines()[-3:]
         raise UserError("the database could not be made", "; ".join(why), "./dev doctor, then ./dev up")
-    draft.rename(data)
+    draft.rename(data)  # an empty folder of that name is replaced
+
+
+def has_cluster(settings: Settings) -> bool:
+    """Return whether there is a database cluster; an empty folder is none.
+
+    :raises UserError: where there is something else, which may be the user's data.
+    """
+    data = settings.run / "postgres"
+    if data.is_symlink() and not data.exists():
+        why, fix = f"it leads to {data.readlink()}, which does not exist", f"mount that disk, or remove {data}"
+    elif not data.exists() or (data.is_dir() and not data.is_symlink() and not any(data.iterdir())):
+        return False
+    elif not data.is_dir():
+        why, fix = "it is not a folder", _begin_anew(data)
+    elif missing := [name for name in ESSENTIAL if not (data / name).is_file()]:
+        held = sorted(entry.name for entry in data.iterdir())
+        why = f"{', '.join(missing)} is missing; it holds {', '.join(held[:5]) or 'nothing'}"
+        why += f" and {len(held) - 5} more" if len(held) > 5 else ""  # noqa: PLR2004 what a line holds
+        copy = data / "base/1/PG_VERSION"
+        whole = missing == ["PG_VERSION"] and copy.is_file()
+        fix = (f"cp -p '{copy}' '{data}/' puts it back, then ./dev up; or " if whole else "") + _begin_anew(data)
+    else:
+        return True
+    raise UserError(f"{data} is not a complete database, and was left as it is", why, fix)
+
+
+def _begin_anew(data: Path) -> str:
+    return f"mv '{data}' '{data}.kept' keeps it aside, and ./dev up then begins with an empty database"
 
 
 def command(settings: Settings) -> list[str]:

@@ -28,6 +28,8 @@ PATIENCE = 300
 DISK_NEEDED = 500 * MIB
 MEMORY_NEEDED = 1200 * MIB
 POLL = 0.25
+#: How often a service that ends is started again before `up` stops waiting for it.
+RETRIES = 2
 #: In `.run`: state that is being deleted.
 TRASH = "trash"
 
@@ -41,6 +43,7 @@ def prepare(settings: Settings, console: Console) -> None:
     available = machine.free_memory()
     if available < MEMORY_NEEDED:
         console.print(f"[yellow]{available // MIB} MiB of memory are free[/]; {MEMORY_NEEDED // MIB} are comfortable.")
+    warn_of_lost_key(settings, console)
     keys.make_keys(settings)
     keys.make_emulators_keys(settings)
     make_socket_folder(settings)
@@ -48,6 +51,14 @@ def prepare(settings: Settings, console: Console) -> None:
     settings.airflow_home.mkdir(mode=0o700, exist_ok=True)  # tasks' logs are in it
     # Airflow would write a file of all its defaults, with a key of its own in it.
     (settings.airflow_home / "airflow.cfg").write_text("# Settings come from compose/airflow.env.\n", encoding="utf-8")
+
+
+def warn_of_lost_key(settings: Settings, console: Console) -> None:
+    """Say so before a new Fernet key is made for a database that was encrypted with another."""
+    file = settings.keys / "fernet_key"
+    if not file.is_file() and postgres.has_cluster(settings):
+        console.print(f"[yellow]{file} is missing[/]: a new key is made. Variables and connections that were saved in")
+        console.print("Airflow cannot be read until the old key is back there: save them again, or restore it.")
 
 
 def start_services(supervisor: Supervisor, progress: Progress) -> bool:
@@ -60,18 +71,18 @@ def start_services(supervisor: Supervisor, progress: Progress) -> bool:
     before = {service.name: service for service in observe(settings, memory=False)}
     if all(service.ready for service in before.values()):
         return False
-    asked: set[str] = set()
+    asked: dict[str, int] = {}
     with progress:
         while True:
             now = {service.name: service for service in observe(settings, memory=False, patience=POLL)}
             progress.show(now.values())
             if all(service.ready for service in now.values()):
                 return True
+            fail_early(settings, now.values(), asked)
             for name in startable(now):
                 if name not in asked and not now[name].pid:
-                    asked.add(name)
+                    asked[name] = now[name].restarts
                     supervisor.start_service(name)
-            fail_early(settings, now.values(), asked)
             if not supervisor.running():
                 raise UserError("the supervisor has ended", tail(supervisor.log), "./dev up")
             if time.monotonic() > deadline:
@@ -89,11 +100,18 @@ def startable(now: dict[str, Service]) -> tuple[str, ...]:
     return (services.POSTGRES, services.EMULATORS, services.INIT)
 
 
-def fail_early(settings: Settings, now: Iterable[Service], asked: set[str]) -> None:
-    """Stop waiting as soon as supervisor has given up on a service."""
+def fail_early(settings: Settings, now: Iterable[Service], asked: dict[str, int]) -> None:
+    """Stop waiting as soon as the one-shot has failed, or a service has ended again and again since it was asked for.
+
+    :param asked: how often each service that was asked for had been restarted until then.
+    """
     for service in now:
-        if service.state == "failed" and service.name in asked:
-            raise failure(settings, service, "it ended again and again")
+        if service.name not in asked or service.pid:
+            continue
+        if service.state == "failed":
+            raise failure(settings, service, "it failed")
+        if service.state != "stopped" and service.restarts - asked[service.name] >= RETRIES:
+            raise failure(settings, service, "it ended again and again, and is still tried from time to time")
 
 
 def failure(settings: Settings, service: Service, verdict: str) -> UserError:

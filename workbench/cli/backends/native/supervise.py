@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 #: supervisord answers within this time, on any machine: it answers nobody while it imports Airflow.
 PATIENCE = 120
-#: A service that ends sooner did not start; after the retries supervisor gives up on it.
-START_SECONDS, START_RETRIES = 8, 2
+#: A service that ends sooner did not start; it is started again, each time a second later, and never given up.
+START_SECONDS, START_RETRIES = 8, 1_000_000
 #: Bytes left on a disk on which a log may have lost its last lines.
 NEARLY_FULL = 1 << 20
 #: What the running services have loaded for good; DAG files and what they import are read anew by each task.
@@ -156,6 +156,9 @@ class Supervisor:
 
     def start_service(self, name: str) -> None:
         """Ask for a service; whether it becomes healthy is seen later."""
+        if self.processes().get(name, {}).get("statename") == "BACKOFF":  # now, and not after its delay
+            with suppress(xmlrpc.client.Fault):  # the delay has just ended
+                self.call("stopProcess", name, False)
         with suppress(xmlrpc.client.Fault):  # it runs already
             self.call("startProcess", name, False)
 

@@ -43,12 +43,12 @@ def test_a_container_that_ends_meanwhile_uses_nothing(text: str) -> None:
     assert parse_usage(text) == Usage(0, 0)
 
 
-def container(status: str, **state: Any) -> dict[str, Any]:
+def container(status: str, restarts: int = 1, **state: Any) -> dict[str, Any]:
     """What `docker inspect` gives."""
     known = {"Running": status in {"running", "restarting"}, "Restarting": status == "restarting", "Pid": 7}
     return {
         "State": {"Status": status, "ExitCode": 0, "OOMKilled": False, **known, **state},
-        "RestartCount": 3,
+        "RestartCount": restarts,
         "HostConfig": {"Memory": 512 * MIB},
     }
 
@@ -62,7 +62,10 @@ def container(status: str, **state: Any) -> dict[str, Any]:
         (container("running", Health={"Status": "healthy"}), "running", "healthy", True),
         (container("running", Health={"Status": "unhealthy"}), "running", "unhealthy", False),
         (container("restarting", Health={"Status": "healthy"}), "restarting", "unhealthy", False),
-        (container("exited", ExitCode=137), "stopped", "none", False),
+        (container("restarting", 3), "crash-looping", "unhealthy", False),
+        (container("running", 3, Health={"Status": "starting"}), "crash-looping", "starting", False),
+        (container("running", 3, Health={"Status": "healthy"}), "running", "healthy", True),
+        (container("exited", 3, ExitCode=137), "stopped", "none", False),
         (container("dead"), "failed", "none", False),
     ],
 )
@@ -82,5 +85,5 @@ def test_kills_of_tasks_are_counted_and_that_of_the_service_itself_is_not_lost()
 
 
 def test_limit_and_restarts_are_the_containers_own() -> None:
-    seen = service("scheduler", container("running"), Usage(5, 0), 1)
+    seen = service("scheduler", container("running", 3), Usage(5, 0), 1)
     assert (seen.limit_bytes, seen.restarts, seen.memory_bytes) == (512 * MIB, 3, 5)

@@ -69,6 +69,16 @@ def test_what_will_not_come_up_is_named_with_the_end_of_its_log(
     assert error.value.fix == f"./dev logs {service.name}"
 
 
+def test_a_volume_without_its_version_file_is_named_with_the_way_to_put_it_back(
+    fail_early: Callable[[Service, int | None], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = 'initdb: error: directory "/var/lib/postgresql/data" exists but is not empty'
+    monkeypatch.setattr(docker_start, "lines", lambda settings, service, count: [said])
+    with pytest.raises(UserError, match="left as it is") as error:
+        fail_early(seen("postgres", "running", "unhealthy"), 1)
+    assert error.value.fix.startswith(docker_start.PUT_BACK)
+
+
 def test_an_error_of_composes_own_is_told_as_it_stands(fail_early: Callable[[Service, int | None], None]) -> None:
     with pytest.raises(UserError, match="dependency failed to start"):
         fail_early(seen("scheduler", "stopped", "none"), 1)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from workbench.cli import lock_file, services
+from workbench.cli import lock_file, progress, services
 from workbench.cli.backends.native import observe, supervise
 from workbench.cli.backends.native.supervise import Supervisor
 from workbench.cli.settings import Settings
@@ -31,6 +31,8 @@ def test_supervisor_runs_every_service_and_rotates_its_log(load: Callable[..., S
         assert program["command"].endswith(f"-m workbench.cli.backends.native.component {name}")
         assert int(program["stdout_logfile_maxbytes"]) > 0
         assert program["autorestart"] == ("false" if name == services.INIT else "true")
+        # Each retry comes a second later than the one before: 40 000 take the life of a laptop.
+        assert name == services.INIT or int(program["startretries"]) > 40_000
 
 
 def test_its_configuration_survives_blanks_and_percent_signs_in_the_path(checkout: Path) -> None:
@@ -181,3 +183,32 @@ def test_an_empty_log_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest
     assert supervise.tail(log) == f"its log is empty: the disk that holds {tmp_path} is full"
     log.write_text("error: it says why")
     assert supervise.tail(log) == "error: it says why"
+
+
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # it outlives who started it
+def test_a_service_that_ends_again_and_again_is_called_so_and_starts_at_once_when_asked_for(
+    runnable: Callable[..., Settings],
+) -> None:
+    """A real supervisord, and emulators whose environment is gone: without a request, it would wait ever longer."""
+    settings = runnable(PATH=os.environ["PATH"])
+    settings.run.mkdir()
+    supervisor = Supervisor(settings)
+    supervisor.start()
+    try:
+        for _ in range(observe.LOOPS_AFTER + 1):
+            supervisor.start_service(services.EMULATORS)
+            while supervisor.processes()[services.EMULATORS]["statename"] != "BACKOFF":
+                assert supervisor.running()
+        found = {service.name: service for service in observe.observe(settings, memory=False)}
+        assert found[services.EMULATORS].state == observe.CRASH_LOOPING
+        assert progress.word(found[services.EMULATORS]) == "[red]crash-looping[/]"
+        assert found[services.POSTGRES].state == "stopped"
+
+        python = Path(settings.emulators_python[0])
+        python.parent.mkdir(parents=True)
+        python.write_text("#!/bin/sh\nexec sleep 60\n")
+        python.chmod(0o755)
+        supervisor.start_service(services.EMULATORS)
+        assert supervisor.processes()[services.EMULATORS]["statename"] == "STARTING"
+    finally:
+        supervisor.stop()
