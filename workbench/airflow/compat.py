@@ -11,10 +11,6 @@ import importlib
 import logging
 import os
 from importlib import metadata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 #: Set to 1 for Airflow as it is published.
 STOCK = "WORKBENCH_STOCK"
@@ -36,9 +32,9 @@ KNOWN: dict[str, tuple[str, ...]] = {
 log = logging.getLogger(__name__)
 
 
-def stock(environment: Mapping[str, str] = os.environ) -> bool:
+def stock() -> bool:
     """Return whether the user wants Airflow as it is published."""
-    return environment.get(STOCK, "").strip().lower() not in {"", "0", "false", "no"}
+    return os.environ.get(STOCK, "").strip().lower() not in {"", "0", "false", "no"}
 
 
 @functools.cache

@@ -1,8 +1,7 @@
 """A trigger that begins is the one that was saved last.
 
-Leans on the innards of Airflow 3.0.6: `TriggerRunner.get_trigger_by_classpath` of `airflow.jobs.triggerer_job_runner`.
-Stock's triggerer keeps each class that it has once imported until it is started again. Triggers that wait already go on
-as they are.
+Replaces `airflow.jobs.triggerer_job_runner.TriggerRunner.get_trigger_by_classpath` of Airflow 3.0.6. Stock's triggerer
+keeps each class that it has imported until it is started again. Triggers that wait already go on as they are.
 """
 
 from __future__ import annotations
@@ -13,19 +12,19 @@ from typing import Any
 
 from workbench.airflow.reads import COMMON, forget_own_modules
 
-#: What a file was like when it was imported: age in nanoseconds, size, inode.
-Look = tuple[int, int, int] | None
+#: A file when it was imported: age in nanoseconds, size, inode.
+Signature = tuple[int, int, int] | None
 
 
 def install() -> None:
-    """Import the project's own modules anew where one of them was saved since."""
+    """Import the project's own modules anew after one of them was saved."""
     from airflow.jobs.triggerer_job_runner import TriggerRunner
 
     stock = TriggerRunner.get_trigger_by_classpath
-    imported: dict[str, Look] = {}
+    imported: dict[str, Signature] = {}
 
     def get_trigger_by_classpath(self: Any, classpath: str) -> Any:
-        if any(look(file) != then for file, then in imported.items()):
+        if any(signature(file) != then for file, then in imported.items()):
             forget_own_modules()
             self.trigger_cache.clear()
             imported.clear()
@@ -33,7 +32,7 @@ def install() -> None:
             return stock(self, classpath)
         finally:
             for file in own_files():
-                imported.setdefault(file, look(file))
+                imported.setdefault(file, signature(file))
 
     TriggerRunner.get_trigger_by_classpath = get_trigger_by_classpath
 
@@ -44,8 +43,8 @@ def own_files() -> list[str]:
     return [file for file in files if file.startswith(COMMON + os.sep)]
 
 
-def look(file: str) -> Look:
-    """Look at a file; None where it is gone."""
+def signature(file: str) -> Signature:
+    """Return what tells a file from its next edition; None where it is gone."""
     try:
         found = os.stat(file)  # noqa: PTH116 as it stands in a module
     except OSError:

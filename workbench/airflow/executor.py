@@ -1,6 +1,6 @@
-"""A LocalExecutor for laptops. Leans on the innards of Airflow 3.0.6.
+"""A LocalExecutor for laptops. Replaces `airflow.executors.local_executor.LocalExecutor` of Airflow 3.0.6.
 
-Stock's LocalExecutor (`airflow.executors.local_executor`, 3.0.6) costs a laptop three things, fixed here:
+The launcher puts it in its place where it knows the version. Stock's costs a laptop three things, fixed here:
 
 * Memory. A worker stays for ever once it was needed, and Python's garbage collector writes to every page that it
   shares with the scheduler: 40 to 95 MiB each. Here a worker lives as long as its task, and what the scheduler has
@@ -10,11 +10,11 @@ Stock's LocalExecutor (`airflow.executors.local_executor`, 3.0.6) costs a laptop
 * Bookkeeping. Stock counts no task as running, so a full machine hands over tasks whose token then expires in the
   queue; a worker that is killed keeps its slot, and its task stays "running" for five minutes; a deferred task whose
   trigger is quick is failed, because the end of its first worker looks like a death. Here a task is handed over when it
-  can start, and a worker's death is told to the scheduler at once, its orderly end not at all.
+  can start, and a worker's death is reported to the scheduler at once, its orderly end not at all.
 
-What it leans on: `supervise()` as the stock executor calls it, the scheduler calling `heartbeat()` once a loop and
-sleeping `[scheduler] scheduler_idle_sleep_time` after it (which must be 0, see `compose/airflow.env`), and the tables
-`task_instance`, `dag_run`, `dag` and `asset_dag_run_queue`.
+It relies on `supervise()` as the stock executor calls it, on the scheduler calling `heartbeat()` once a loop and then
+sleeping `[scheduler] scheduler_idle_sleep_time` (which the launcher sets to 0), and on the tables `task_instance`,
+`dag_run`, `dag` and `asset_dag_run_queue`.
 """
 
 from __future__ import annotations

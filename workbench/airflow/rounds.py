@@ -16,6 +16,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from workbench.airflow import compat
+
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
 
@@ -113,10 +115,11 @@ def look() -> float | None:
     # Loaded here, so that an edit of them counts from the next round on.
     from common.alerts.ledger import Ledger
     from common.alerts.outbox import deliver
+
+    if os.environ.get("AIRFLOW_ALERT_TO", "slack") != "slack" or not compat.supported("failures"):
+        return None
     from workbench.airflow import failures
 
-    if os.environ.get("AIRFLOW_ALERT_TO", "slack") != "slack":
-        return None
     ledger = Ledger.shared()
     ledger.forget()
     end = time.monotonic() + LONGEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from workbench.airflow import compat
 from workbench.cli import lock_file
 from workbench.cli.backends import choice
 from workbench.cli.client import AirflowApi
@@ -63,10 +65,15 @@ class Environment:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
+    parser.add_argument(
+        "--stock", action="store_true", help="Airflow as published; WORKBENCH_STOCK=1 in .env keeps it so"
+    )
 
 
 def run(args: argparse.Namespace) -> Environment:
     """Start what is not running."""
+    if args.stock:
+        os.environ[compat.STOCK] = "1"
     return up(choice.chosen(args, starting=True), Console(stderr=True, highlight=False, soft_wrap=True))
 
 
