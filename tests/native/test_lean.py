@@ -220,7 +220,7 @@ def test_the_scheduler_is_told_of_a_new_run_and_of_a_task_that_ended(lean: Stack
     """Both send the notification that the scheduler sleeps on."""
     with closing(psycopg2.connect(lean.settings.database_url.replace("+psycopg2", ""))) as session:
         session.autocommit = True
-        session.cursor().execute("LISTEN scheduler_bell")
+        session.cursor().execute("LISTEN scheduler_changes")
 
         def rang() -> bool:
             session.poll()
@@ -264,7 +264,7 @@ def test_tasks_that_the_scheduler_left_behind_are_run_by_the_next(lean: Stack) -
 
 def test_a_database_that_restarts_is_listened_to_again(lean: Stack) -> None:
     """Whether the scheduler survives it or is started again."""
-    listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN scheduler_bell'"
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN scheduler_changes'"
     assert query(lean, listening) == 1
     psutil.Process(lean.pid("postgres")).kill()
     eventually(lambda: lean.service("postgres").restarts >= 1, "supervisor has started it again")

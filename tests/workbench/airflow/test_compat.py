@@ -70,7 +70,7 @@ for case in cases:
     if case["version"]:
         debug_database.register([object()])  # is no DAG
     if not compat.supported("failures"):
-        rounds.look()
+        rounds.report_failures()
         try:
             debug_run.run(None, None, {}, tasks=["t"])
         except UserError as error:

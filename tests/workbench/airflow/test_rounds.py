@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], Path]:
     """Return what a round does; give the folder in which each leaves a file."""
-    monkeypatch.setattr(rounds, "OFTEN", 0.0)
+    monkeypatch.setattr(rounds, "SHORTEST_PAUSE_SECONDS", 0.0)
 
     def be(deed: Callable[[], object]) -> Path:
         def one() -> None:
@@ -50,13 +50,13 @@ def test_there_is_one_at_the_start_and_then_one_for_each_alarm(be: Callable[...,
     assert count(folder, looked) == 1
     looked.step()
     assert count(folder, looked) == 1
-    looked.ring()
+    looked.request()
     looked.step()
     assert count(folder, looked) == 2
 
 
 def test_one_that_leaves_something_is_followed_by_another(be: Callable[..., Path]) -> None:
-    folder, looked = be(lambda: sys.exit(rounds.LATER)), Rounds()
+    folder, looked = be(lambda: sys.exit(rounds.DUE_IN)), Rounds()
     looked.step()
     assert count(folder, looked) == 1
     deadline = time.monotonic() + 30
@@ -73,7 +73,7 @@ def test_one_that_crashes_is_followed_by_another_at_the_next_alarm(
     folder, looked = be(deed), Rounds()
     looked.step()
     assert count(folder, looked) == 1
-    looked.ring()
+    looked.request()
     looked.step()
     assert count(folder, looked) == 2
 
@@ -81,7 +81,7 @@ def test_one_that_crashes_is_followed_by_another_at_the_next_alarm(
 def test_an_alarm_during_a_round_makes_one_more(be: Callable[..., Path]) -> None:
     folder, looked = be(lambda: time.sleep(0.2)), Rounds()
     looked.step()
-    looked.ring()
+    looked.request()
     looked.step()
     deadline = time.monotonic() + 30
     while len(list(folder.iterdir())) < 2:
@@ -92,7 +92,7 @@ def test_an_alarm_during_a_round_makes_one_more(be: Callable[..., Path]) -> None
 
 
 def test_one_that_is_stuck_is_ended(be: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "STUCK", 0.2)
+    monkeypatch.setattr(rounds, "TIMEOUT_SECONDS", 0.2)
     folder, looked = be(lambda: time.sleep(600)), Rounds()
     looked.step()
     assert count(folder, looked) <= 1
