@@ -212,7 +212,7 @@ class GuardedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[m
 
     @property
     def is_ready(self) -> bool:
-        """Return whether it has ended; stock waits for its timeout if a program that it started holds its sockets open."""
+        """Return whether it has ended; stock waits for its timeout if a child process holds its sockets open."""
         ended = self._process_exit_monotonic
         return bool(super().is_ready) or (ended is not None and time.monotonic() - ended > LAST_OUTPUT_SECONDS)
 
