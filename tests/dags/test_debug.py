@@ -141,9 +141,8 @@ def states(ran: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return {task["task"]: task["state"] for task in json.loads(ran.stdout)["tasks"]}
 
 
-def test_a_run_that_succeeds_ends_in_a_summary_and_0_and_leaves_the_live_database_alone(
-    place: Place, tmp_path: Path
-) -> None:
+def test_success(place: Place, tmp_path: Path) -> None:
+    """A run that succeeds ends in a summary and 0, and the live database is not touched."""
     live = tmp_path / "live.db"
     ran = python(tmp_path, dag("ingest_agents"), AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{live}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -157,7 +156,8 @@ def test_a_run_that_succeeds_ends_in_a_summary_and_0_and_leaves_the_live_databas
     assert list((tmp_path / "debug").glob("airflow-*.db"))
 
 
-def test_a_run_that_fails_ends_in_1_and_shows_the_alert_instead_of_sending_it(place: Place, tmp_path: Path) -> None:
+def test_failure(place: Place, tmp_path: Path) -> None:
+    """A run that fails ends in 1, and shows the alert instead of sending it."""
     place.put_source("call logs/call_logs_day_2025-11-21.csv", b"a;b\n")
     ran = python(tmp_path, dag("ingest_call_logs"), "2025-11-21")
     assert ran.returncode == 1
@@ -189,8 +189,11 @@ def test_light() -> None:
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_a_trigger_that_only_loads_here_is_warned_of(home: Path) -> None:
-    """In a triggerer, the task would fail."""
+def test_own_trigger(home: Path) -> None:
+    """A trigger that only loads here causes a warning.
+
+    In a triggerer, the task would fail.
+    """
     file = home / "defers.py"
     file.write_text(DEFERS)
     ran = python(home, "-m", "workbench.debug", "--file", str(file))
@@ -199,19 +202,24 @@ def test_a_trigger_that_only_loads_here_is_warned_of(home: Path) -> None:
     assert warned == ["warning: a triggerer cannot load Soon from a DAG file; define it in common/"]
 
 
-def test_a_date_that_is_none_is_a_usage_error(home: Path) -> None:
+def test_date(home: Path) -> None:
+    """A date that is not valid is a usage error."""
     assert python(home, dag("ingest_call_logs"), "soon").returncode == 2
 
 
-def test_a_file_of_several_dags_is_not_guessed_at(home: Path, several: str) -> None:
+def test_several(home: Path, several: str) -> None:
+    """In a file of several DAGs, none is guessed."""
     ran = python(home, "-m", "workbench.debug", "--file", several)
     assert ran.returncode == 1
     assert "they are counts, other" in ran.stdout
     assert "./dev run counts --file" in ran.stdout
 
 
-def test_params_mean_what_the_dag_declares(home: Path, several: str) -> None:
-    """A number where it wants one, a text where it wants one; what fits neither is refused before anything runs."""
+def test_params(home: Path, several: str) -> None:
+    """Params have the types that the DAG declares.
+
+    A number where it wants one, a text where it wants one; what fits neither is refused before anything runs.
+    """
     of_counts = ("-m", "workbench.debug", "counts", "--file", several)
     ran = python(home, *of_counts, "--param", "size=1", "--param", "day=2025", "--json")
     assert states(ran) == {"make": "success", "double[0]": "success", "add": "success"}
@@ -223,8 +231,11 @@ def test_params_mean_what_the_dag_declares(home: Path, several: str) -> None:
     assert "counts has no param sise" in unknown.stdout
 
 
-def test_what_a_task_needs_from_tasks_that_are_left_out_is_taken_from_their_last_run(home: Path, several: str) -> None:
-    """Mapped ones as well; downstream tasks are not run."""
+def test_tasks(home: Path, several: str) -> None:
+    """What a task needs from tasks that are left out is taken from their last run.
+
+    Mapped ones as well; downstream tasks are not run.
+    """
     of_counts = ("-m", "workbench.debug", "counts", "--file", several)
     assert python(home, *of_counts, "--param", "size=3").returncode == 0
     ran = python(home, *of_counts, "--task", "add", "--json")
@@ -236,15 +247,21 @@ def test_what_a_task_needs_from_tasks_that_are_left_out_is_taken_from_their_last
     assert states(ran) == {"make": "success", "double[0]": "success", "double[1]": "success", "double[2]": "success"}
 
 
-def test_mapped_tasks_without_what_they_are_mapped_over_are_refused(tmp_path: Path, several: str) -> None:
-    """They would be waited for without end."""
+def test_no_results(tmp_path: Path, several: str) -> None:
+    """Mapped tasks without what they are mapped over are refused.
+
+    They would be waited for without end.
+    """
     ran = python(tmp_path, "-m", "workbench.debug", "counts", "--file", several, "--task", "double")
     assert ran.returncode == 1
     assert "make never succeeded in the debugger's database" in ran.stdout
 
 
-def test_what_the_dag_does_not_have_is_said(home: Path) -> None:
-    """A task, an asset, a day after its end."""
+def test_unknown(home: Path) -> None:
+    """What the DAG does not have is an error.
+
+    A task, an asset, a day after its end.
+    """
     load = ("-m", "workbench.debug", "load_warehouse")
     ran = python(home, *load, "--task", "plane")
     assert "load_warehouse has no task plane" in ran.stdout
@@ -255,7 +272,8 @@ def test_what_the_dag_does_not_have_is_said(home: Path) -> None:
     assert "ingest_call_logs runs nothing on 2026-12-24" in ran.stdout
 
 
-def test_a_file_that_does_not_import_is_named_with_its_line(home: Path) -> None:
+def test_broken(home: Path) -> None:
+    """A file that does not import is named with its line."""
     broken = home / "broken.py"
     broken.write_text("import os\n\nos.no_such_thing\n")
     ran = python(home, "-m", "workbench.debug", "--file", str(broken))

@@ -13,30 +13,35 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as told:
+def test_missing(tmp_path: Path) -> None:
+    """A file that does not exist is an error that says where it was expected."""
+    with pytest.raises(UserError) as refused:
         find(None, tmp_path / "nowhere.py")
-    assert (told.value.what, told.value.why) == (
+    assert (refused.value.what, refused.value.why) == (
         f"file {tmp_path}/nowhere.py does not exist",
         f"nothing is at {tmp_path}/nowhere.py",
     )
 
 
-def test_a_file_whose_dag_is_never_made(tmp_path: Path) -> None:
-    """Most often the call is what is missing."""
+def test_uncalled(tmp_path: Path) -> None:
+    """A file whose DAG is never made is an error.
+
+    Most often the call is what is missing.
+    """
     file = tmp_path / "uncalled.py"
     file.write_text("from airflow.sdk import dag\n\n@dag(schedule=None)\ndef uncalled():\n    pass\n")
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as refused:
         find(None, file)
-    assert told.value.what == "uncalled.py defines no DAG"
-    assert "call the function" in told.value.fix
+    assert refused.value.what == "uncalled.py defines no DAG"
+    assert "call the function" in refused.value.fix
 
 
-def test_a_file_that_does_not_import_says_where(tmp_path: Path) -> None:
+def test_broken(tmp_path: Path) -> None:
+    """A file that does not import is an error that says where."""
     file = tmp_path / "broken.py"
     file.write_text("from airflow.sdk import dag\nimport nothing_of_the_sort\n")
-    with pytest.raises(UserError) as told:
+    with pytest.raises(UserError) as refused:
         find(None, file)
-    assert "broken.py" in told.value.why
-    assert "nothing_of_the_sort" in told.value.why
-    assert told.value.fix == "fix the file"
+    assert "broken.py" in refused.value.why
+    assert "nothing_of_the_sort" in refused.value.why
+    assert refused.value.fix == "fix the file"
