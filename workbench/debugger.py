@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-#: The components of a running environment to which a debugger can attach: `scheduler:5678`, or several, comma-separated.
+#: The components to which a debugger can attach in a running environment: `scheduler:5678`, several comma-separated.
 LISTEN = "WORKBENCH_DEBUGPY"
 #: Set in the dev container, whose components have addresses of their own, on a network that no other machine reaches.
 HOST = "WORKBENCH_DEBUGPY_HOST"

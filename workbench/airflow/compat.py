@@ -64,12 +64,7 @@ def why_not(module: str) -> str:
     return f"it knows Airflow {', '.join(KNOWN[module])}, and this is {version()}"
 
 
-def install(module: str) -> bool:
-    """Import a module and let it change Airflow, where it knows the version: it may not even import elsewhere.
-
-    :return: whether it did.
-    """
+def install(module: str) -> None:
+    """Import a module and let it change Airflow, where it knows the version: elsewhere it may not even import."""
     if supported(module):
         importlib.import_module(f"workbench.airflow.{module}").install()
-        return True
-    return False

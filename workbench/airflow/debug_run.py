@@ -163,12 +163,6 @@ def sources(dag: Any, tasks: Sequence[str]) -> set[str]:
     return found
 
 
-def lift_time_limits(dag: Any) -> None:
-    """Let tasks take as long as they want: a limit is an alarm, which would interrupt a person at a breakpoint."""
-    for task in dag.tasks:
-        task.execution_timeout = None
-
-
 def last_results(dag_id: str, task_ids: Sequence[str], session: Any) -> dict[str, Results]:
     """Read the last results of tasks; those that never succeeded have none."""
     from airflow.models.taskinstance import TaskInstance

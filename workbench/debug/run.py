@@ -122,9 +122,9 @@ def prepare(dags: Sequence[Any]) -> None:
 
     :raises ValueError: where one cannot be serialized.
     """
-    if debugger.attached():  # a person can stand at a breakpoint for longer than a task may take
-        for dag in dags:
-            debug_run.lift_time_limits(dag)
+    if debugger.attached():
+        for task in (task for dag in dags for task in dag.tasks):
+            task.execution_timeout = None  # an alarm, which would interrupt a person who stands at a breakpoint
     with debugger.looking_away():
         debug_database.register(dags)
 
