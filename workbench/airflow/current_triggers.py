@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.airflow.reads import COMMON, forget_own_modules
+from workbench.airflow.watcher import look
 
-#: A file when it was imported: age in nanoseconds, size, inode.
-Signature = tuple[int, int, int] | None
+if TYPE_CHECKING:
+    from workbench.airflow.watcher import Signature
 
 
 def install() -> None:
@@ -24,29 +25,19 @@ def install() -> None:
     imported: dict[str, Signature] = {}
 
     def get_trigger_by_classpath(self: Any, classpath: str) -> Any:
-        if any(signature(file) != then for file, then in imported.items()):
+        if look((), imported) != imported:
             forget_own_modules()
             self.trigger_cache.clear()
             imported.clear()
         try:
             return stock(self, classpath)
         finally:
-            for file in own_files():
-                imported.setdefault(file, signature(file))
+            imported.update(look((), own_files() - imported.keys()))
 
     TriggerRunner.get_trigger_by_classpath = get_trigger_by_classpath
 
 
-def own_files() -> list[str]:
+def own_files() -> set[str]:
     """Return the files of the project's modules that are loaded."""
-    files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-    return [file for file in files if file.startswith(COMMON + os.sep)]
-
-
-def signature(file: str) -> Signature:
-    """Return what tells a file from its next edition; None where it is gone."""
-    try:
-        found = os.stat(file)  # noqa: PTH116 as it stands in a module
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    return {file for file in files if file.startswith(COMMON + os.sep)}

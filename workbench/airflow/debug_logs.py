@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TextIO
 from workbench.airflow import compat
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Iterable, Iterator, MutableMapping
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 #: It warns when a task reads past the end of a list of results, and the like.
@@ -108,7 +108,7 @@ def _copied_to(log: IO[str]) -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-class Tee(io.TextIOBase):
+class Tee:
     """A stream that also writes to another.
 
     :param stream: the terminal, of which it has everything else.
@@ -122,21 +122,16 @@ class Tee(io.TextIOBase):
         self._log.write(_COLOUR.sub("", text))
         return self._stream.write(text)
 
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write to both."""
+        self.write("".join(lines))
+
     def flush(self) -> None:
         """Flush both."""
         if not self._log.closed:
             self._log.flush()
         self._stream.flush()
 
-    def isatty(self) -> bool:
-        """Return whether the terminal is a person's."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """Return the terminal's: a subprocess writes there."""
-        return self._stream.fileno()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override] # the base class has an attribute
-        """The terminal's."""
-        return self._stream.encoding
+    def __getattr__(self, name: str) -> Any:
+        """Return what the terminal has."""
+        return getattr(self._stream, name)

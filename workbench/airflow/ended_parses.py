@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import traceback
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import IO, Any
 
@@ -90,12 +89,6 @@ def _traceback() -> str:
         part.stack = traceback.StackSummary.from_list(own)
         part = part.__cause__ or part.__context__
     return "".join(found.format())
-
-
-def die_first() -> None:
-    """Have the kernel kill this process and never its parent, where memory runs out."""
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 Linux only, nothing to look up
-        score.write("500")
 
 
 def import_error(path: str, trace: IO[bytes], reason: str) -> str:

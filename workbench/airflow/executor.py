@@ -174,13 +174,12 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
     from workbench.airflow import task_api
 
     forget_own_modules()  # what the scheduler has loaded of `common` may have been edited since
-    from workbench.airflow.memory import out_of_memory_kills, why_it_ended
+    from workbench.airflow.memory import die_first, out_of_memory_kills, why_it_ended
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_with_task)
     setproctitle(f"airflow worker -- LocalExecutor: {workload.ti.id}")
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 Linux only, nothing to look up
-        score.write("500")  # where memory runs out, the kernel ends a task and never the scheduler
+    die_first()
     client = task_api.client()
     client.auth = BearerAuth(workload.token)
     kills = out_of_memory_kills()

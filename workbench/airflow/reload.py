@@ -30,6 +30,7 @@ from airflow.dag_processing import manager as stock
 from airflow.dag_processing import processor as stock_processor
 
 from workbench.airflow import broken_files, ended_parses, reads
+from workbench.airflow.memory import die_first
 from workbench.airflow.watcher import Changes, Watcher
 
 #: A file is parsed again after this time without an edit; what it asks of the outside cannot be watched.
@@ -237,7 +238,7 @@ class RecordedProcess(broken_files.GuardedProcess):
 
 def parse_and_record(record: IO[bytes], trace: IO[bytes], roots: tuple[str, ...]) -> None:
     """Parse as stock does, in the child process."""
-    ended_parses.die_first()
+    die_first()
     ended_parses.keep_errors()
     ended_parses.trace_into(trace, conf.getint("dag_processor", "dag_file_processor_timeout"))
     recorder = reads.Recorder().start()

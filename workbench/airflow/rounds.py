@@ -13,10 +13,9 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from workbench.airflow import compat
+from workbench.airflow import compat, memory
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
@@ -100,8 +99,7 @@ def _round() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     setproctitle("airflow scheduler -- alerts")
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 Linux only, nothing to look up
-        score.write("500")  # where memory runs out, the kernel ends this and never the scheduler
+    memory.die_first()
     _own_connections()
     seconds = report_failures()
     sys.exit(DONE if seconds is None else DUE_IN + min(200, round(seconds)))
