@@ -32,7 +32,6 @@ class Event:
     """An asset event in the debugger's database.
 
     :ivar aliases: names of the aliases through which it was written.
-    :ivar source_dag_id: None for a pretended one, as the other `source_` fields.
     """
 
     id: int
@@ -41,10 +40,6 @@ class Event:
     extra: dict[str, Any]
     timestamp: datetime
     aliases: frozenset[str] = frozenset()
-    source_dag_id: str | None = None
-    source_run_id: str | None = None
-    source_task_id: str | None = None
-    source_map_index: int = -1
 
 
 @dataclass(frozen=True)
@@ -194,10 +189,6 @@ def _event(row: Any) -> Event:
         extra=dict(row.extra or {}),
         timestamp=row.timestamp,
         aliases=frozenset(alias.name for alias in row.source_aliases),
-        source_dag_id=row.source_dag_id,
-        source_run_id=row.source_run_id,
-        source_task_id=row.source_task_id,
-        source_map_index=row.source_map_index,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from workbench.airflow import compat
@@ -16,7 +17,6 @@ from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
 
     from workbench.airflow.debug_database import Event
 
@@ -72,6 +72,8 @@ def run(
     part = part_of(dag, tasks) if tasks else dag
     left_out = [task_id for task_id in part.task_dict if tasks and task_id not in tasks]
     triggered = nullcontext() if events is None else triggered_by(dag.dag_id, events)
+    if events is not None:  # or a former run of that date would be deleted
+        logical_date = datetime.now(UTC)
     known = with_results(part, tasks, left_out) if compat.supported("debug_run") else nullcontext()
     with triggered, known:
         return part.test(logical_date=logical_date, run_conf=conf, **options)
