@@ -32,7 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.containers.harness import base_images, engine  # noqa: E402 found from here on only
-from tests.containers.stack import copy_checkout, free_port  # noqa: E402
+from tests.containers.stack import copy_checkout  # noqa: E402
+from tests.ports import free_ports  # noqa: E402
 
 MIB = 1 << 20
 SETTLE = 30
@@ -132,7 +133,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         """What the client gets: nothing of the user's that would reach into an Airflow."""
         plain = {name: value for name, value in self.docker.environment.items() if not name.startswith(FOREIGN)}
-        ports = {"AIRFLOW_PORT": str(free_port()), "EMULATORS_PORT": str(free_port())}
+        ports = dict(zip(("AIRFLOW_PORT", "EMULATORS_PORT"), map(str, free_ports(2)), strict=True))
         mine = {"COMPOSE_PROJECT_NAME": self.cgroup.name, "PEER_SECRET": secrets.token_urlsafe(64)}
         return plain | SORTS[self.sort][1] | ports | mine
 

@@ -99,9 +99,9 @@ def work(way: str, file: Path) -> None:
     import boto3
 
     if way == "s3":
-        import workbench.emulators as package
+        from workbench.emulators import serve
 
-        with package.serve() as connections:
+        with serve() as connections:
             os.environ |= connections.env()
             aws = json.loads(os.environ["AIRFLOW_CONN_AWS_DEFAULT"])
             s3 = boto3.client(

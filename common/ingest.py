@@ -6,6 +6,7 @@ import logging
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, TypedDict
 
+from common.pending import Notice, Pending, utc_text
 from common.storage import ObjectWriter, open_object
 from common.tabular import cell_batches, csv_batches, json_batches, write_parquet
 
@@ -27,6 +28,7 @@ class Announcement(TypedDict):
     key: str
     rows: int
     etag: str
+    announced_at: str
 
 
 def ingest_object(s3: Any, dataset: Dataset, partition: str, *, source_bucket: str, lake_bucket: str) -> Announcement:
@@ -54,12 +56,20 @@ def ingest_cells(
 def write_partition(
     s3: Any, dataset: Dataset, partition: str, batches: Iterable[pa.RecordBatch], *, file: str, lake_bucket: str
 ) -> Announcement:
-    """Write one partition's Parquet object, whole or not at all."""
+    """Write one partition's Parquet object, whole or not at all, then note that it is to be loaded."""
     key = dataset.lake_key(partition)
     with ObjectWriter(s3, lake_bucket, key) as sink:
         rows = write_parquet(batches, sink, dataset, file, datetime.now(UTC))
     log.info("%s: %d rows to s3://%s/%s (ETag %s)", file, rows, lake_bucket, key, sink.etag)
-    return {"partition": partition, "key": key, "rows": rows, "etag": sink.etag}
+    notice = Notice(utc_text(datetime.now(UTC)), dataset.name, partition, rows, sink.etag)
+    Pending(s3, lake_bucket).add(notice)
+    return {
+        "partition": partition,
+        "key": key,
+        "rows": rows,
+        "etag": sink.etag,
+        "announced_at": notice.announced_at,
+    }
 
 
 def convert(source: IO[bytes], sink: Sink, dataset: Dataset, file: str) -> int:

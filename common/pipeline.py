@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
+from common.assets import RAW
 from common.error_mapping import airflow_outcomes
+from common.pending import Pending
 from common.settings import Settings
 from common.warehouse import Load, Staged, Warehouse, Wave
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -55,16 +57,15 @@ def ingest_sheet(dataset: Dataset, partition: str) -> Announcement:
         return ingest_cells(_s3(), dataset, partition, cells, file=file, lake_bucket=settings.lake_bucket)
 
 
-def plan_loads(
-    sql: Path, events: Mapping[str, Iterable[Any]], warehouse_events: Iterable[Any], *, manual: bool
-) -> list[Load]:
+def plan_loads(sql: Path, events: Mapping[Any, Sequence[Any]], *, manual: bool) -> list[Load]:
     """Return every announced partition that is not loaded; skip where there is none.
 
+    :param events: asset -> the events that triggered the run.
     :param manual: a person asks: files that were rejected are tried again.
     """
-    told = {event.extra["wave"] for event in warehouse_events if event.extra and "wave" in event.extra}
+    handed = {name: events[asset] for name, asset in RAW.items() if asset in events}
     with airflow_outcomes():
-        loads = Warehouse(sql).to_load(events, told, retry_rejected=manual)
+        loads = Warehouse(sql).to_load(_s3(), handed, retry_rejected=manual)
     if not loads:
         raise AirflowSkipException("Nothing to load: all that was announced is in the warehouse.")
     return loads
@@ -76,18 +77,22 @@ def stage_load(sql: Path, load: Load) -> Staged:
         return Warehouse(sql).stage(_s3(), load)
 
 
-def publish_loads(sql: Path, staged: Iterable[Staged]) -> Wave:
-    """Make all staged partitions current at once; skip where there is none."""
+def publish_loads(sql: Path, staged: Iterable[Staged]) -> tuple[Wave, list[str]]:
+    """Make all staged partitions current at once; skip where there is none.
+
+    :return: what the event says, and what to give to `tidy_loads` once it is out.
+    """
     with airflow_outcomes():
-        wave = Warehouse(sql).publish(staged)
-    if wave is None:
+        published = Warehouse(sql).publish(staged)
+    if published is None:
         raise AirflowSkipException("No partition was staged.")
-    return wave
+    return published
 
 
-def tidy_loads(sql: Path) -> None:
-    """Delete rows that nobody has been able to see for a day."""
+def tidy_loads(sql: Path, answered: Iterable[str]) -> None:
+    """Remove notices that are answered, and rows that nobody has been able to see for a day."""
     with airflow_outcomes():
+        Pending(_s3(), Settings.from_environment().lake_bucket).remove(answered)
         Warehouse(sql).tidy()
 
 

@@ -13,12 +13,13 @@ import re
 import sys
 import uuid
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from common.datasets import DATASETS, INGESTED_AT, ROW
 from common.errors import AccessRefusedError, BadDataError, StatementRefusedError
+from common.pending import UNKNOWN, Notice, Pending, utc_text
 from common.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from common.datasets import Dataset
+    from common.pending import Partition
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,8 @@ _REFUSED_LOGIN = {90105, 250001, 390100, 390101, 390102, 390144, 390189, 390201,
 class Load(TypedDict):
     """One announced partition on its way into the warehouse; travels by XCom.
 
-    `announced_at` is ISO 8601 in UTC; `load_id` and `rows` are known once it is staged.
+    `announced_at` is ISO 8601 in UTC; `load_id` and `rows` are known once it is staged. `notices` are the keys of the
+    notices that it answers.
     """
 
     dataset: str
@@ -60,6 +63,7 @@ class Load(TypedDict):
     rows: int
     etag: str
     announced_at: str
+    notices: list[str]
 
 
 class Staged(Load):
@@ -76,8 +80,36 @@ class Wave(TypedDict):
     rows: int
 
 
-#: Instead of an object's ETag, where nobody said which object is meant.
-UNKNOWN = "unknown"
+@dataclass(frozen=True)
+class Current:
+    """The load of a partition that readers see."""
+
+    etag: str
+    announced_at: str
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What the warehouse knows of some partitions.
+
+    :ivar rejected: announcements whose file was bad.
+    """
+
+    current: dict[Partition, Current]
+    rejected: set[tuple[Partition, str]]
+
+    def lacks(self, notice: Notice) -> bool:
+        """Whether this is newer than what is loaded, and another file."""
+        current = self.current.get(notice.of, Current("", ""))
+        return current.etag != notice.etag and current.announced_at < notice.announced_at
+
+    def rejects(self, notice: Notice) -> bool:
+        """Whether its file was bad."""
+        return (notice.of, notice.announced_at) in self.rejected
+
+    def published(self, notice: Notice) -> bool:
+        """Whether this very announcement is what is loaded."""
+        return notice.of in self.current and self.current[notice.of].announced_at == notice.announced_at
 
 
 @dataclass(frozen=True)
@@ -91,37 +123,31 @@ class Warehouse:
     sql: Path
     hook: Any = None
 
-    def to_load(
-        self, events: Mapping[str, Iterable[Any]], announced_waves: set[str], *, retry_rejected: bool = False
-    ) -> list[Load]:
+    def to_load(self, s3: Any, events: Mapping[str, Iterable[Any]], *, retry_rejected: bool = False) -> list[Load]:
         """Return what was announced and is not loaded.
 
-        :param events: dataset -> all events of its asset, each with `timestamp` and `extra`.
-        :param announced_waves: waves of which an event of the warehouse tells.
-        :param retry_rejected: also give those whose file was bad.
+        A notice that stands though its file is loaded is from a publication that was cut off between its commit and
+        its event: that partition is published anew.
+
+        :param s3: a boto3 client.
+        :param events: dataset -> the events of its asset that the run was handed, each with `timestamp` and `extra`.
+        :param retry_rejected: also return those whose file was bad.
         """
-        latest = latest_announcements(events)
-        if not latest:
-            return []
-        current: dict[tuple[str, str], tuple[str, str]] = {}
-        rejected: set[tuple[str, str, str]] = set()
-        untold: set[tuple[str, str]] = set()
-        for dataset, partition, etag, announced_at, wave, is_rejected in self._loaded():
-            place, moment = (dataset, partition), _iso(announced_at)
-            if is_rejected:
-                rejected.add((*place, moment))
-                continue
-            current[place] = (etag, moment)
-            # A publish was cut off between its commit and its event: its partitions make a new wave.
-            if wave not in announced_waves:
-                untold.add(place)
-        todo = []
-        for place, load in latest.items():
-            etag, moment = current.get(place, ("", ""))
-            is_news = etag != load["etag"] and moment < load["announced_at"]
-            is_bad = (*place, load["announced_at"]) in rejected and not retry_rejected
-            if (is_news or place in untold) and not is_bad:
-                todo.append(load)
+        pending = Pending(s3, _lake_bucket())
+        notices, handed = pending.notices(), latest_notices(events)
+        ledger = self._ledger({*notices, *handed})
+        for notice in handed.values():  # a person's, or one that was answered long ago
+            if notice not in notices.get(notice.of, ()) and ledger.lacks(notice):
+                pending.add(notice)
+                notices.setdefault(notice.of, []).append(notice)
+        todo, answered = [], []
+        for of_partition in notices.values():
+            latest, keys = max(of_partition), [notice.key for notice in of_partition]
+            if not ledger.lacks(latest) and not any(map(ledger.published, of_partition)):
+                answered += keys
+            elif retry_rejected or ledger.published(latest) or not ledger.rejects(latest):
+                todo.append(_load(latest, keys))
+        pending.remove(answered)
         if len(todo) > MOST:
             log.warning("%d partitions wait for the next run, at the latest that of the sweep", len(todo) - MOST)
             todo = sorted(todo, key=lambda load: load["announced_at"])[:MOST]
@@ -145,10 +171,10 @@ class Warehouse:
         # An ingest may have replaced the object since it was announced: what was read is what is recorded.
         return {**load, "etag": etag, "rows": rows, "load_id": load_id}
 
-    def publish(self, staged: Iterable[Staged]) -> Wave | None:
+    def publish(self, staged: Iterable[Staged]) -> tuple[Wave, list[str]] | None:
         """Make staged attempts current, all at once.
 
-        :return: None where there was none.
+        :return: what the event says, and the notices that are answered once it is out; None where there was nothing.
         """
         oldest = load_id_of(datetime.now(UTC) - PUBLISH_WITHIN)
         loads = [load for load in staged if load["load_id"] > oldest]
@@ -159,16 +185,31 @@ class Warehouse:
         values = {f"{name}_{i}": value for i, load in enumerate(loads, start=1) for name, value in load.items()}
         self._run("publish.sql", loads=loads, **values, wave=wave, now=now)
         partitions = sorted(f"{load['dataset']}/{load['partition']}" for load in loads)
-        return {"wave": wave, "partitions": partitions, "rows": sum(load["rows"] for load in loads)}
+        answered = [key for load in loads for key in load["notices"]]
+        return {"wave": wave, "partitions": partitions, "rows": sum(load["rows"] for load in loads)}, answered
 
     def tidy(self) -> None:
         """Delete the rows of attempts that nobody has been able to see for a day."""
         horizon = datetime.now(UTC) - KEEP
-        self._run("tidy.sql", horizon=_iso(horizon), horizon_id=load_id_of(horizon))
+        self._run("tidy.sql", horizon=utc_text(horizon), horizon_id=load_id_of(horizon))
 
-    def _loaded(self) -> list[Any]:
+    def _ledger(self, partitions: set[Partition]) -> Ledger:
+        """Ask for these partitions, and not for all that ever was."""
+        ledger, left = Ledger({}, set()), sorted({partition for _, partition in partitions})
+        while left:
+            asked = {f"key_{i}": partition for i, partition in enumerate(left[:MOST])}
+            del left[:MOST]
+            for dataset, partition, etag, announced_at, is_rejected in self._loaded(asked):
+                of, moment = (dataset, partition), utc_text(announced_at)
+                if is_rejected:
+                    ledger.rejected.add((of, moment))
+                else:
+                    ledger.current[of] = Current(etag, moment)
+        return ledger
+
+    def _loaded(self, keys: Mapping[str, str]) -> list[Any]:
         try:
-            return list(self._run("loaded.sql"))
+            return list(self._run("loaded.sql", keys=list(keys), **keys))
         except connector_errors().ProgrammingError as error:
             if error.errno == _MISSING:
                 return []  # nothing was ever loaded
@@ -202,33 +243,33 @@ class Warehouse:
             return hook.run(text, autocommit=True, parameters=bound, handler=fetch_all_handler, split_statements=True)
 
 
-def latest_announcements(events: Mapping[str, Iterable[Any]]) -> dict[tuple[str, str], Load]:
-    """Return the newest event of each partition; older ones are superseded, for the object was replaced."""
-    latest: dict[tuple[str, str], Load] = {}
+def latest_notices(events: Mapping[str, Iterable[Any]]) -> dict[Partition, Notice]:
+    """Return the newest announcement of each partition; older ones are superseded, for the file was replaced."""
+    latest: dict[Partition, Notice] = {}
     for dataset, of_dataset in events.items():
         for event in of_dataset:
             extra = event.extra or {}
             if "partition" not in extra:
                 log.warning("An event of %s at %s names no partition: left out", dataset, event.timestamp)
                 continue  # for instance one that a person made in the UI
-            if not extra.keys() >= {"key", "rows", "etag"}:  # a person's: whatever is there is to be loaded
-                extra = {
-                    "key": DATASETS[dataset].lake_key(str(extra["partition"])),
-                    "rows": 0,
-                    "etag": UNKNOWN,
-                    **extra,
-                }
-            place, moment = (dataset, str(extra["partition"])), _iso(event.timestamp)
-            if place not in latest or latest[place]["announced_at"] <= moment:
-                latest[place] = {
-                    "dataset": dataset,
-                    "partition": place[1],
-                    "key": extra["key"],
-                    "rows": extra["rows"],
-                    "etag": extra["etag"],
-                    "announced_at": moment,
-                }
+            # A person's: whatever is there is to be loaded.
+            notice = Notice(utc_text(event.timestamp), dataset, str(extra["partition"]), 0, UNKNOWN)
+            if extra.keys() >= {"rows", "etag", "announced_at"}:
+                notice = replace(notice, **{name: extra[name] for name in ("rows", "etag", "announced_at")})
+            latest[notice.of] = max(notice, latest.get(notice.of, notice))
     return latest
+
+
+def _load(notice: Notice, keys: list[str]) -> Load:
+    return {
+        "dataset": notice.dataset,
+        "partition": notice.partition,
+        "key": DATASETS[notice.dataset].lake_key(notice.partition),
+        "rows": notice.rows,
+        "etag": notice.etag,
+        "announced_at": notice.announced_at,
+        "notices": keys,
+    }
 
 
 def check_parquet(s3: Any, bucket: str, load: Load, dataset: Dataset) -> tuple[str, int]:
@@ -332,15 +373,8 @@ def _path(path: str) -> str:
     return path
 
 
-def _iso(moment: datetime) -> str:
-    """Return UTC to the microsecond without a zone, which sorts as text and suits TIMESTAMP_NTZ."""
-    if moment.tzinfo is not None:
-        moment = moment.astimezone(UTC).replace(tzinfo=None)
-    return moment.isoformat(sep=" ", timespec="microseconds")
-
-
 def _now() -> str:
-    return _iso(datetime.now(UTC))
+    return utc_text(datetime.now(UTC))
 
 
 def _lake_bucket() -> str:

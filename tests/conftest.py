@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 
+pytest_plugins = ["tests.parallel", "tests.report"]
+
 # Failures of the bodies that several places share say what was found, too.
 pytest.register_assert_rewrite("tests.cases")
 
@@ -72,9 +74,10 @@ class Place:
         """Keep an object in the source bucket."""
         self.s3.put_object(Bucket=self.source, Key=key, Body=content)
 
-    def lake_keys(self) -> list[str]:
+    def lake_keys(self, prefix: str = "") -> list[str]:
         """Return what is in the lake."""
-        return [item["Key"] for item in self.s3.list_objects_v2(Bucket=self.lake).get("Contents", [])]
+        found = self.s3.list_objects_v2(Bucket=self.lake, Prefix=prefix)
+        return [item["Key"] for item in found.get("Contents", [])]
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the warehouse."""
@@ -86,9 +89,9 @@ class Place:
 @pytest.fixture(scope="session")
 def pipeline_emulators() -> Iterator[Any]:
     """One instance of the emulators, with the sample data, for all tests of the pipeline."""
-    import workbench.emulators as package  # noqa: PLC0415
+    from workbench.emulators import serve  # noqa: PLC0415
 
-    with package.serve(sample=True) as connections:
+    with serve(sample=True) as connections:
         yield connections
 
 

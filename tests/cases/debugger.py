@@ -179,13 +179,13 @@ class DebuggerCases:
         yield Path(folder)
         live.place.must("rm", "-r", folder)
 
-    def test_breakpoints_are_hit_in_a_task_a_mapped_task_a_trigger_a_callback_and_in_common(
-        self, session: Session, live: Live
-    ) -> None:
+    def test_breakpoints(self, session: Session, live: Live) -> None:
+        """Breakpoints are hit in a task, a mapped task, a trigger, a callback and in `common`."""
         assert {("debugged.py", live.line(live.file, mark)) for mark in MARKS} <= set(session.stops)
         assert [name for name, _ in session.stops if name != "debugged.py"] == ["utils.py"]
 
-    def test_variables_are_seen_and_expressions_evaluated_where_it_stands(self, session: Session, live: Live) -> None:
+    def test_variables(self, session: Session, live: Live) -> None:
+        """At each stop variables are seen and expressions evaluated."""
         body, trigger, mapped, callback = (live.line(live.file, mark) for mark in MARKS)
         assert session.seen[body]["numbers"] == "[0, 1]"
         assert session.evaluated[body] == "41"
@@ -193,9 +193,8 @@ class DebuggerCases:
         assert session.seen[mapped]["tenth"] == "0.1"
         assert session.seen[callback]["said"] == "'1 is one too many'"
 
-    def test_a_run_that_failed_ends_in_1_with_a_summary_and_the_alert_on_the_terminal(
-        self, session: Session, live: Live
-    ) -> None:
+    def test_failed_run(self, session: Session, live: Live) -> None:
+        """A run that failed exits with 1, with a summary and the alert on the terminal."""
         assert session.code == 1
         rows = [text.split() for text in session.text.splitlines()]
         states = {row[0]: row[1] for row in rows if row and row[-1].endswith("attempt=1.log")}
@@ -204,13 +203,13 @@ class DebuggerCases:
         assert "ValueError: 1 is one too many" in live.place.read(live.place.root / log)
         assert "Slack" in session.text
 
-    def test_nothing_of_the_busy_live_environment_changes(self, session: Session) -> None:
-        """No run, no task, no event, no queue entry, no result, no message, no log file."""
+    def test_live_unchanged(self, session: Session) -> None:
+        """Nothing of the live environment changes: no run, task, event, queue entry, result, message or log file."""
         assert session.before == session.after
         assert any("lasts" in row and "running" in row for row in session.before[3])
 
-    def test_date_params_tasks_and_events_are_asked_for(self, live: Live, folder: Path) -> None:
-        """The answers of VS Code's prompts: one task of a DAG that events wake, after a run of another."""
+    def test_inputs(self, live: Live, folder: Path) -> None:
+        """The answers of VS Code's prompts count: one task of a DAG that events trigger, after a run of another."""
         live.place.must(live.place.python, "-m", "workbench.cli", "run", "takes", "--task", "first")
         alone = folder / "alone.py"
         live.place.write(alone, DEBUGGED.read_text().replace("\nmakes()\n", "\n").replace("\nholds()\n", "\n"))
@@ -223,8 +222,8 @@ class DebuggerCases:
             stop.resume()
             assert debugger.exit_code() == 0, debugger.text
 
-    def test_a_strangers_file_without_main_is_debugged_just_the_same(self, live: Live, folder: Path) -> None:
-        """It lies anywhere, and has one DAG."""
+    def test_strangers_file(self, live: Live, folder: Path) -> None:
+        """A stranger's file without `__main__`, which lies anywhere and has one DAG, is debugged just the same."""
         stranger = folder / "stranger.py"
         live.place.write(
             stranger,
@@ -239,8 +238,11 @@ class DebuggerCases:
             stop.resume()
             assert debugger.exit_code() == 0, debugger.text
 
-    def test_a_file_that_runs_itself_stops_as_well(self, live: Live) -> None:
-        """VS Code's own "debug Python file": it makes the environment where the terminal has none."""
+    def test_file_runs_itself(self, live: Live) -> None:
+        """A file that runs itself stops as well.
+
+        VS Code's own "debug Python file": it makes the environment where the terminal has none.
+        """
         ingest = live.place.root / "dags/telecoms/ingest_agents.py"
         pipeline = live.place.root / "common/pipeline.py"
         entry = live.place.entry(DAG, ingest)
@@ -252,7 +254,8 @@ class DebuggerCases:
             stop.resume()
             assert debugger.exit_code() == 0, debugger.text
 
-    def test_the_open_test_file_is_debugged(self, live: Live, folder: Path) -> None:
+    def test_test_file(self, live: Live, folder: Path) -> None:
+        """The open test file is debugged."""
         tests = folder / "test_mine.py"
         live.place.write(tests, "def test_mine():\n    two = 1 + 1\n    assert two == 2\n")
         with live.editor("Python: debug current test file", tests, {tests: [3]}) as debugger:
@@ -261,8 +264,8 @@ class DebuggerCases:
             stop.resume()
             assert debugger.exit_code() == 0, debugger.text
 
-    def test_a_chain_is_debugged_across_its_files(self, live: Live) -> None:
-        """The consumer's breakpoint is hit, with the producer's event; the live environment has neither."""
+    def test_chain(self, live: Live) -> None:
+        """A chain is debugged across its files: the consumer stops with the producer's event; nothing live has it."""
         before = live.traces()
         files = [live.place.root / f"dags/chained_{name}.py" for name in ("begin", "end")]
         head = "from airflow.sdk import Asset, dag, task\n\nLINK = Asset('link')\n\n"
@@ -294,10 +297,8 @@ class DebuggerCases:
 class AttachCases:
     """Needs the fixtures `environment`, whose components listen, and `attach`: a component's entry of `launch.json`."""
 
-    def test_a_debugger_attaches_to_the_scheduler_and_its_tasks(
-        self, environment: Live, attach: Callable[[str], Message]
-    ) -> None:
-        """A task is a child of the live scheduler, and stops."""
+    def test_scheduler(self, environment: Live, attach: Callable[[str], Message]) -> None:
+        """A debugger attaches to the scheduler and its tasks: a task, which is its child, stops."""
         live = opened(environment)
         with Debugger(attach("scheduler"), {live.file: [live.line(live.file, "stop: live")]}, live.place) as debugger:
             live.api.post("/dags/holds/dagRuns", {"dag_run_id": "attached", "logical_date": None})
@@ -307,10 +308,8 @@ class AttachCases:
             stop.resume()
             eventually(lambda: live.states("holds", "attached") == ["success"])
 
-    def test_a_debugger_attaches_to_the_dag_processor_and_its_parses(
-        self, environment: Live, attach: Callable[[str], Message]
-    ) -> None:
-        """A DAG file stops while it is read."""
+    def test_dag_processor(self, environment: Live, attach: Callable[[str], Message]) -> None:
+        """A debugger attaches to the dag-processor and its parses: a DAG file stops while it is read."""
         live = opened(environment)
         number = live.line(live.file, "MADE = ")
         with Debugger(attach("dag-processor"), {live.file: [number]}, live.place) as debugger:

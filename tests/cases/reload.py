@@ -217,8 +217,11 @@ EDITS = st.lists(
 class ReloadCases:
     """For a place that gives the fixture `project`."""
 
-    def test_edits_show_everywhere_also_in_quick_succession(self, project: Project) -> None:
-        """Source, list and details; saves of the same size, within the same second, while the former one is parsed."""
+    def test_edits(self, project: Project) -> None:
+        """An edit shows in source, list and details.
+
+        Also saves of the same size, within the same second, while the former one is parsed.
+        """
         for value in range(10, 16):
             path = project.dag("edited", value)
             if value % 2:
@@ -230,8 +233,11 @@ class ReloadCases:
         until(lambda: project.source("edited"), path.read_text())
 
     @pytest.mark.parametrize("edited", ["file", "module"])
-    def test_an_edit_while_the_file_is_parsed_is_not_lost(self, project: Project, edited: str) -> None:
-        """Stock forgets it: the file is older than the end of the parse that did not see it."""
+    def test_edit_during_parse(self, project: Project, edited: str) -> None:
+        """An edit while the file is parsed is not lost.
+
+        Stock forgets it: the file is older than the end of the parse that did not see it.
+        """
         # In containers a parse cannot write where this test could see it; but it can wait for a named pipe's other end.
         pipe = project.outside
         os.mkfifo(pipe)
@@ -254,7 +260,8 @@ class ReloadCases:
                 project.module.write_text("VALUE = 'new'")
         until(project.tags, {"slow": ["new"] if edited == "file" else ["new", "old"]})
 
-    def test_files_and_dags_that_come_and_go(self, project: Project) -> None:
+    def test_come_and_go(self, project: Project) -> None:
+        """Files and DAGs come and go as they are saved, renamed and deleted."""
         first = project.dag("first", 1)
         second = project.dag("second", 2, file="folder/file")
         until(project.tags, {"first": ["1"], "second": ["2"]})
@@ -268,8 +275,8 @@ class ReloadCases:
         shutil.rmtree(project.dags / "folder")
         until(project.tags, {"first": ["4"]})
 
-    def test_what_a_dag_file_reads_counts_as_the_file(self, project: Project) -> None:
-        """A module, an SQL file beside it, a file elsewhere, and a folder of files that make a DAG's tasks."""
+    def test_what_it_reads(self, project: Project) -> None:
+        """What a DAG file reads counts as the file: a module, an SQL file, a file elsewhere, a folder of files."""
         sql, folder = project.dags / "query.sql", project.dags / "configs"
         folder.mkdir(parents=True)
         project.module.write_text("VALUE = 'module 1'")
@@ -297,8 +304,11 @@ class ReloadCases:
             until(lambda: project.tags()["reader"], tags)
         assert project.details("bystander")["last_parsed_time"] == parsed
 
-    def test_a_syntax_error_shows_and_goes_with_its_mending(self, project: Project) -> None:
-        """In a DAG file and in a module, by file and line in `./dev status`; also where the fixed file has no DAG."""
+    def test_syntax_error(self, project: Project) -> None:
+        """A syntax error shows by file and line in `./dev status`, and goes when it is fixed.
+
+        In a DAG file and in a module; also where the fixed file has no DAG.
+        """
         project.module.write_text("VALUE = 1")
         project.dag("user", 1, f"import common.{project.name}")
         path = project.dag("other", 1)
@@ -315,8 +325,11 @@ class ReloadCases:
         path.write_text("# Fixed: a file for airflow that has no dag.\n")
         until(project.errors, set())
 
-    def test_whatever_a_dag_file_does_it_has_an_error_and_the_others_are_parsed(self, project: Project) -> None:
-        """Reason and line show in `./dev status`, and go when the file is fixed; the dag-processor is not restarted."""
+    def test_deadly_file(self, project: Project) -> None:
+        """Whatever a DAG file does at import, it has an error with reason and line, and the others are parsed.
+
+        The error goes when the file is fixed. The dag-processor is not restarted.
+        """
         before = project.restarts()
         for name, (does, _, _) in DEADLY.items():
             project.dag(name, 1, does)
@@ -334,8 +347,11 @@ class ReloadCases:
         until(project.tags, {name: ["2" if name in DEADLY else "1"] for name in DEADLY | HARMLESS})
         assert project.restarts() == before
 
-    def test_what_cannot_be_listed_shows_and_costs_nothing_else(self, project: Project) -> None:
-        """A link to its own folder, a name and an `.airflowignore` that are no text, files of other kinds."""
+    def test_unlistable(self, project: Project) -> None:
+        """What cannot be listed has an error and costs nothing else.
+
+        A link to its own folder, a name and an `.airflowignore` that are not text, files of other kinds.
+        """
         before = project.restarts()
         seen = project.dag("seen", 1)
         long = project.dag("long", 1, file="x" * 252)
@@ -367,15 +383,19 @@ class ReloadCases:
         assert project.noticed_by() == "events"
         assert project.restarts() == before
 
-    def test_a_module_that_a_broken_file_waits_for_mends_it(self, project: Project) -> None:
+    def test_missing_module(self, project: Project) -> None:
+        """A file that imports a missing module is fixed by that module's arrival."""
         project.dag("waiting", 1, f"import common.{project.name}")
         until(project.errors, {"waiting.py"})
         project.module.write_text("VALUE = 1")
         until(project.tags, {"waiting": ["1"]})
         until(project.errors, set())
 
-    def test_a_run_executes_what_was_saved_last(self, project: Project) -> None:
-        """Its code, that of `common`, and the tasks that the scheduler knows; also where no version comes to be."""
+    def test_run(self, project: Project) -> None:
+        """A run executes what was saved last.
+
+        Its code, that of `common`, and the tasks that the scheduler knows; also where no version comes to be.
+        """
         project.module.write_text("VALUE = 'a'")
         imports = f"from common.{project.name} import VALUE"
         project.dag("runs", '" + VALUE + "1', imports, "['1']")
@@ -387,8 +407,8 @@ class ReloadCases:
         until(project.tags, {"runs": ["2"]})
         assert project.run("runs") == {"tell": "b2", "again": "b2"}
 
-    def test_a_trigger_is_the_one_that_was_saved_last(self, project: Project) -> None:
-        """Saves of the same size; the triggerer has loaded the former one."""
+    def test_trigger(self, project: Project) -> None:
+        """A trigger is the one that was saved last, also after saves of the same size that the triggerer had loaded."""
         project.dags.mkdir()
         project.module.write_text(TRIGGER.format(name=project.name, value="a"))
         (project.dags / "waits.py").write_text(WAITING.format(name=project.name))
@@ -397,7 +417,8 @@ class ReloadCases:
             project.module.write_text(TRIGGER.format(name=project.name, value=value))
             assert project.run("waits") == {"wait": value}
 
-    def test_status_tells_when_each_dag_was_parsed_and_how_edits_are_noticed(self, project: Project) -> None:
+    def test_status(self, project: Project) -> None:
+        """`./dev status` says when each DAG was parsed and how edits are noticed."""
         project.dag("parsed", 1)
         until(project.tags, {"parsed": ["1"]})
         parsed = {dag["dag_id"]: dag for dag in project.status()["parsing"]["dags"]}[f"{project.name}_parsed"]
@@ -413,10 +434,11 @@ class ReloadCases:
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )
     @given(edits=EDITS)
-    def test_any_sequence_of_edits_ends_in_the_state_of_the_last(
-        self, project: Project, edits: list[tuple[str, str, Any]]
-    ) -> None:
-        """DAGs on the list, their tags and sources, and import errors are those of the files as they are now."""
+    def test_any_edits(self, project: Project, edits: list[tuple[str, str, Any]]) -> None:
+        """Any sequence of edits ends in the state of the last.
+
+        DAGs on the list, their tags and sources, and import errors are those of the files as they are now.
+        """
         project.clear()
         project.module.write_text("VALUE = 0")
         files: dict[str, Any] = {}

@@ -22,7 +22,8 @@ from common import warehouse
 from common.datasets import AGENTS, CALL_LOGS
 from common.errors import AccessRefusedError, BadDataError, StatementRefusedError
 from common.ingest import ingest_cells
-from common.warehouse import Load, Staged, Warehouse
+from common.pending import PREFIX, Notice, Pending, utc_text
+from common.warehouse import Load, Staged, Warehouse, latest_notices
 
 if TYPE_CHECKING:
     from tests.conftest import Place
@@ -43,35 +44,48 @@ class Loading:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.warehouse = Warehouse(SQL)
+        self.pending = Pending(place.s3, place.lake)
+        #: Events that the next run is handed.
         self.events: dict[str, list[Any]] = {"call_logs": [], "agents": []}
-        self.waves: set[str] = set()
 
-    def announce(self, partition: str, *calls: str, minute: int = 0) -> None:
-        """Ingest a day with these calls."""
+    def announce(self, partition: str, *calls: str, minute: int = 0) -> Notice:
+        """Ingest a day with these calls; its event reaches no run."""
         cells = [list(CALL_LOGS.columns), *([call, *[""] * (len(CALL_LOGS.columns) - 1)] for call in calls)]
         extra = ingest_cells(self.place.s3, CALL_LOGS, partition, cells, file="calls.csv", lake_bucket=self.place.lake)
-        self.events["call_logs"].append(event(dict(extra), minute))
+        (written,) = latest_notices({"call_logs": [event(dict(extra))]}).values()
+        self.pending.remove([written.key])
+        return self.note(partition, extra["rows"], extra["etag"], minute)
 
-    def announce_object(self, partition: str, content: bytes, rows: int = 1, minute: int = 0) -> None:
+    def announce_object(self, partition: str, content: bytes, rows: int = 1, minute: int = 0) -> Notice:
         """Announce an object that ingest would not have written."""
         key = CALL_LOGS.lake_key(partition)
         etag = self.place.s3.put_object(Bucket=self.place.lake, Key=key, Body=content)["ETag"].strip('"')
-        extra = {"partition": partition, "key": key, "rows": rows, "etag": etag}
-        self.events["call_logs"].append(event(extra, minute))
+        return self.note(partition, rows, etag, minute)
+
+    def note(self, partition: str, rows: int, etag: str, minute: int) -> Notice:
+        """Leave a notice, as of that minute."""
+        notice = Notice(utc_text(START + timedelta(minutes=minute)), "call_logs", partition, rows, etag)
+        self.pending.add(notice)
+        return notice
+
+    def hand(self, notice: Notice) -> None:
+        """Give the next run the event that an ingest emits."""
+        extra = {"partition": notice.partition, "rows": notice.rows, "etag": notice.etag}
+        self.events["call_logs"].append(event({**extra, "announced_at": notice.announced_at}))
 
     def plan(self, **kwargs: Any) -> list[Load]:
         """What `plan` finds."""
-        return self.warehouse.to_load(self.events, self.waves, **kwargs)
+        return self.warehouse.to_load(self.place.s3, self.events, **kwargs)
 
     def stage(self, load: Load) -> Staged:
         """One mapped task."""
         return self.warehouse.stage(self.place.s3, load)
 
     def publish(self, *staged: Staged) -> None:
-        """Publish, and emit the event."""
-        wave = self.warehouse.publish(staged)
-        assert wave is not None
-        self.waves.add(wave["wave"])
+        """Publish, and tidy up after the event."""
+        published = self.warehouse.publish(staged)
+        assert published is not None
+        self.pending.remove(published[1])
 
     def load(self) -> list[str]:
         """Do what a run of the DAG does; give the partitions that it loaded."""
@@ -130,13 +144,85 @@ def test_events_that_name_no_partition_are_left_out(loading: Loading) -> None:
 def test_an_event_that_names_nothing_but_a_partition_loads_what_is_there(loading: Loading) -> None:
     """One that is made in the UI, or pretended with `--event`."""
     loading.announce(DAY, "a")
-    loading.events["call_logs"] = [event({"partition": DAY})]
+    loading.load()
+    loading.events["call_logs"] = [event({"partition": DAY}, minute=1)]
     assert loading.load() == [DAY]
     assert loading.visible() == ["a"]
-    assert loading.load() == []
-    loading.events["call_logs"].append(event({"partition": DAY}, minute=1))
+    assert loading.load() == []  # a run that is cleared is handed the same event
+    loading.events["call_logs"].append(event({"partition": DAY}, minute=2))
     assert loading.load() == [DAY]
     assert loading.visible() == ["a"]
+
+
+def test_a_partition_that_a_persons_event_names_is_loaded_though_its_run_failed(loading: Loading) -> None:
+    loading.announce(DAY, "a")
+    loading.load()
+    loading.events["call_logs"] = [event({"partition": DAY}, minute=1)]
+    loading.plan()
+    loading.events["call_logs"] = []  # the sweep is handed none
+    assert loading.load() == [DAY]
+
+
+def test_an_event_and_its_notice_are_one_announcement(loading: Loading) -> None:
+    notice = loading.announce(DAY, "a")
+    loading.hand(notice)
+    (load,) = loading.plan()
+    assert load["notices"] == [notice.key]
+    loading.publish(loading.stage(load))
+    assert loading.load() == []  # the run is cleared, and handed the event again
+
+
+def test_what_an_ingest_wrote_is_found_without_its_event(place: Place) -> None:
+    cells = [list(CALL_LOGS.columns), ["a", *[""] * (len(CALL_LOGS.columns) - 1)]]
+    extra = ingest_cells(place.s3, CALL_LOGS, DAY, cells, file="calls.csv", lake_bucket=place.lake)
+    (load,) = Warehouse(SQL).to_load(place.s3, {})
+    (notice,) = latest_notices({"call_logs": [event(dict(extra))]}).values()
+    assert load["notices"] == [notice.key]
+    assert (load["key"], load["rows"], load["etag"]) == (extra["key"], extra["rows"], extra["etag"])
+
+
+@pytest.mark.parametrize("partition", ["current", "2025-11-20", "a/b c?%ä", "."])
+def test_a_notices_key_says_all_of_it(loading: Loading, partition: str) -> None:
+    notice = Notice(utc_text(START), "call_logs", partition, 7, "d41d8cd98f00b204-2")
+    loading.pending.add(notice)
+    assert loading.pending.notices() == {("call_logs", partition): [notice]}
+    loading.pending.remove([notice.key])
+    assert loading.pending.notices() == {}
+
+
+def test_what_is_no_notice_keeps_no_other_from_being_loaded(loading: Loading) -> None:
+    for key in (PREFIX, f"{PREFIX}notes.txt", f"{PREFIX}2025-11-23T12:00:00.000000/gone/2025-11-20/1/etag"):
+        loading.place.s3.put_object(Bucket=loading.place.lake, Key=key, Body=b"")
+    loading.announce(DAY, "a")
+    assert loading.load() == [DAY]
+
+
+def test_a_plan_asks_for_what_is_new_and_not_for_what_ever_was(
+    loading: Loading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten new partitions after years of files: a request for each page of new ones, and rows of the new ones alone."""
+    loading.announce("2025-11-20", "a")
+    loading.load()
+    loading.place.query(
+        "INSERT INTO RAW.LOAD_LEDGER SELECT dataset, 'day ' || n, load_id || n, etag, row_count, announced_at, wave, "
+        "published_at "
+        "FROM RAW.LOADS, (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS n FROM TABLE(GENERATOR(ROWCOUNT => 50000)))"
+    )
+    assert loading.place.query("SELECT COUNT(*) FROM RAW.LOADS") == [(50_001,)]
+    for day in range(10):
+        loading.note(f"2025-12-{day:02}", 1, "etag", minute=day)
+    rows, requests = [], []
+    loaded = Warehouse._loaded
+    monkeypatch.setattr(Warehouse, "_loaded", lambda self, keys: rows.extend(found := loaded(self, keys)) or found)
+    events = loading.place.s3.meta.events
+    events.register("before-send.s3", record := lambda request, **_: requests.append(request.url))
+    try:
+        assert len(loading.plan()) == 10
+    finally:
+        events.unregister("before-send.s3", record)
+    assert rows == []
+    assert len(requests) == 1
+    assert PREFIX.rstrip("/") in requests[0]
 
 
 def test_rows_that_are_staged_are_invisible_until_they_are_published_all_at_once(loading: Loading) -> None:
@@ -153,10 +239,8 @@ def test_a_load_that_is_killed_after_a_statement_is_made_good_by_the_next(loadin
     loading.announce("2025-11-20", "a", "b")
     loading.announce("2025-11-21", "c")
     code = f"""
-        import json, os, sys
+        import os
         from pathlib import Path
-        from types import SimpleNamespace
-        from datetime import datetime
         from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook
         from common.pipeline import _s3
         from common.warehouse import Warehouse
@@ -164,14 +248,11 @@ def test_a_load_that_is_killed_after_a_statement_is_made_good_by_the_next(loadin
             def _run_command(self, cursor, sql, parameters):
                 super()._run_command(cursor, sql, parameters)
                 if {statement!r} in sql: os._exit(9)
-        events = [SimpleNamespace(extra=e, timestamp=datetime.fromisoformat(t)) for e, t in json.loads(sys.argv[1])]
         warehouse = Warehouse(Path({str(SQL)!r}), Hook("snowflake_default"))
-        loads = warehouse.to_load({{"call_logs": events}}, set())
-        warehouse.publish([warehouse.stage(_s3(), load) for load in loads])
+        warehouse.publish([warehouse.stage(_s3(), load) for load in warehouse.to_load(_s3(), {{}})])
     """
-    told = json.dumps([(each.extra, each.timestamp.isoformat()) for each in loading.events["call_logs"]])
     killed = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), told],
+        [sys.executable, "-c", textwrap.dedent(code)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
@@ -210,18 +291,19 @@ def test_an_older_announcement_never_replaces_a_newer(loading: Loading) -> None:
     loading.publish(old)  # a cleared run, or one that hung
     assert loading.visible() == ["new"]
     assert loading.load() == []
+    assert loading.pending.notices() == {}
 
 
 def test_an_object_that_was_replaced_after_its_announcement_is_recorded_as_what_it_is(loading: Loading) -> None:
-    loading.announce(DAY, "a")
-    first = loading.events["call_logs"][0]
-    loading.announce(DAY, "b", "c", minute=1)
-    second = loading.events["call_logs"].pop()
+    first = loading.announce(DAY, "a")
+    second = loading.announce(DAY, "b", "c", minute=1)
+    loading.pending.remove([second.key])
     loading.load()
     assert loading.visible() == ["b", "c"]
-    assert first.extra["etag"] != second.extra["etag"]
-    loading.events["call_logs"].append(second)
-    assert loading.load() == []  # the later event tells of what is loaded
+    assert first.etag != second.etag
+    loading.pending.add(second)
+    assert loading.load() == []  # the later notice is of what is loaded
+    assert loading.pending.notices() == {}
 
 
 def test_an_attempt_that_waited_too_long_is_not_published(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,6 +389,21 @@ def test_a_bad_file_is_tried_again_once_it_is_announced_anew_or_a_person_asks(lo
     assert loading.visible() == ["fixed"]
 
 
+def test_a_bad_file_is_tried_once_also_where_the_good_one_before_it_has_no_event_yet(loading: Loading) -> None:
+    good = loading.announce(DAY, "a")
+    loading.load()
+    loading.pending.add(good)  # the publication was killed before its event
+    assert [load["notices"] for load in loading.plan()] == [[good.key]]
+    loading.announce_object(DAY, b"not Parquet", minute=1)
+    (load,) = loading.plan()
+    with pytest.raises(BadDataError):
+        loading.stage(load)
+    assert loading.plan() == []
+    loading.announce(DAY, "b", minute=2)
+    assert loading.load() == [DAY]
+    assert loading.pending.notices() == {}
+
+
 def test_an_object_that_is_gone_is_named(loading: Loading) -> None:
     loading.announce(DAY, "a")
     (load,) = loading.plan()
@@ -333,7 +430,7 @@ def test_a_statement_with_a_mistake_is_told_as_such(loading: Loading, tmp_path: 
     (tmp_path / "loaded.sql").write_text("SELECT no_such_column FROM (SELECT 1 AS a) AS t")
     loading.announce(DAY, "a")
     with pytest.raises(StatementRefusedError, match=r"(?i)no_such_column"):
-        Warehouse(tmp_path).to_load(loading.events, set())
+        Warehouse(tmp_path).to_load(loading.place.s3, {})
 
 
 def test_only_plain_names_become_part_of_a_statement(tmp_path: Path) -> None:

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cases import SOONER
 from tests.containers.harness import engine
-from tests.containers.stack import ROOT, Stack, copy_checkout, free_port
+from tests.containers.stack import ROOT, Stack, copy_checkout
+from tests.ports import free_ports
+from tests.undo import undone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PORTS = ("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWFLAKE_PORT")
 HERE = Path(__file__).resolve().parent
 #: The first test of a machine's first run waits for engine, base images, builds and the start.
 LONGEST_SECONDS = 1800
@@ -40,17 +44,15 @@ def docker() -> Iterator[engine.Engine]:
 
 @pytest.fixture(scope="session")
 def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) -> Stack:
-    """A copy of the checkout with no .env, a project name and ports of its own; nothing runs yet."""
+    """A copy of the checkout with a project name and ports of its own; nothing runs yet."""
     folder = copy_checkout(tmp_path_factory.mktemp("containers") / "checkout")
     shutil.copy(HERE / "dags/probe.py", folder / "dags")
+    (folder / ".env").write_text(SOONER)
     foreign = ("AIRFLOW", "AWS_", "COMPOSE", "POSTGRES", "EMULATORS", "TELECOMS_")
     environment = {name: value for name, value in docker.environment.items() if not name.startswith(foreign)}
     environment |= {
         "COMPOSE_PROJECT_NAME": f"workbench-test-{secrets.token_hex(4)}",
-        "AIRFLOW_PORT": str(free_port()),
-        "EMULATORS_PORT": str(free_port()),
-        "EMULATORS_S3_PORT": str(free_port()),
-        "EMULATORS_SNOWFLAKE_PORT": str(free_port()),
+        **dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True)),
     }
     return Stack(folder, environment)
 
@@ -58,13 +60,14 @@ def checkout(docker: engine.Engine, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def stack(checkout: Stack) -> Iterator[Stack]:
     """The environment, up and healthy by the one command that the README names."""
-    try:
-        # --build, for the engine keeps images from one run to the next.
-        checkout.compose("up", "--detach", "--wait", "--build")
-        yield checkout
-    finally:
-        checkout.close()
-        checkout.compose("down", "--volumes", "--remove-orphans", "--timeout=5")
+    end = ["docker", "compose", "down", "--volumes", "--remove-orphans", "--timeout=5"]
+    with undone(end, cwd=checkout.checkout, env=checkout.environment):
+        try:
+            # --build, for the engine keeps images from one run to the next.
+            checkout.compose("up", "--detach", "--wait", "--build")
+            yield checkout
+        finally:
+            checkout.close()
 
 
 @pytest.fixture(scope="module")

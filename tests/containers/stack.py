@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -128,11 +127,11 @@ class Stack:
         if "api" in vars(self):
             self.api._http.close()
 
-    def trigger(self, dag_id: str) -> str:
-        """Start a run of a DAG, when it is there; give its id."""
+    def trigger(self, dag_id: str, **conf: Any) -> str:
+        """Start a run of a DAG, when it is there; return its id."""
         self.wait_for(lambda: any(dag["dag_id"] == dag_id for dag in self.api.get("/dags")["dags"]), f"DAG {dag_id}")
         self.api.patch(f"/dags/{dag_id}", {"is_paused": False})
-        return str(self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
+        return str(self.api.post(f"/dags/{dag_id}/dagRuns", {"logical_date": None, "conf": conf})["dag_run_id"])
 
     def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """Return a run as the API shows it."""
@@ -191,10 +190,3 @@ def copy_checkout(target: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
     return target
-
-
-def free_port() -> int:
-    """Find a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

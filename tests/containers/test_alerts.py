@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def alerts(checkout: Stack, request: pytest.FixtureRequest) -> Iterator[cases.Alerts]:
     """The environment with DAGs that fail."""
-    (checkout.checkout / ".env").write_text(cases.SETTINGS)
+    with (checkout.checkout / ".env").open("a") as settings:
+        settings.write(cases.SETTINGS)
     stack: Stack = request.getfixturevalue("front")
 
     def in_scheduler(program: str) -> str:
@@ -41,12 +42,11 @@ def alerts(checkout: Stack, request: pytest.FixtureRequest) -> Iterator[cases.Al
 class TestAlerts(cases.AlertCases):
     """Every case there is, and what only containers have."""
 
-    def test_a_task_that_takes_all_memory_is_told_with_the_containers_limit(
-        self, alerts: cases.Alerts, stack: Stack
-    ) -> None:
+    def test_memory(self, alerts: cases.Alerts, stack: Stack) -> None:
+        """A task that takes all memory is reported with its container's limit."""
         shutil.copy(HERE / "dags/hog.py", stack.checkout / "dags")
         stack.finish("hog", stack.trigger("hog"))
-        cases.only(1, lambda: alerts.texts("hog"), "it is told")
+        cases.only(alerts, 1, lambda: alerts.texts("hog"), "it is reported")
         limit = stack.container("scheduler")["HostConfig"]["Memory"] >> 20
         assert f"killed: out of memory, limit {limit} MiB" in alerts.texts("hog.takes")[0]
         (stack.checkout / "dags/hog.py").unlink()

@@ -26,23 +26,27 @@ def services(checkout: Stack) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_services_are_the_ones_that_scripts_rely_on(services: dict[str, dict[str, Any]]) -> None:
+def test_services(services: dict[str, dict[str, Any]]) -> None:
+    """The services are the ones that scripts rely on."""
     assert set(services) == {*SERVICES, *ONE_SHOTS}
 
 
-def test_limits_fit_a_small_laptop_and_none_may_swap(services: dict[str, dict[str, Any]]) -> None:
+def test_limits(services: dict[str, dict[str, Any]]) -> None:
+    """The limits fit a small laptop, and no service may swap."""
     limits = {name: int(service["mem_limit"]) for name, service in services.items()}
     assert sum(limits.values()) <= 6 * GIB
     assert limits == {name: int(service["memswap_limit"]) for name, service in services.items()}
 
 
-def test_each_service_that_stays_tells_its_health_and_comes_back(services: dict[str, dict[str, Any]]) -> None:
+def test_health(services: dict[str, dict[str, Any]]) -> None:
+    """Each service that stays reports its health and is restarted."""
     for name in SERVICES:
         assert services[name]["healthcheck"]["start_interval"], name
         assert services[name]["restart"] == "unless-stopped", name
 
 
-def test_nobody_starts_before_what_they_need_is_ready(services: dict[str, dict[str, Any]]) -> None:
+def test_order(services: dict[str, dict[str, Any]]) -> None:
+    """No service starts before what it needs is ready."""
     for name, service in services.items():
         for other, needed in service.get("depends_on", {}).items():
             ready = "service_completed_successfully" if other in ONE_SHOTS else "service_healthy"
@@ -50,14 +54,16 @@ def test_nobody_starts_before_what_they_need_is_ready(services: dict[str, dict[s
             assert needed["required"], f"{name} -> {other}"
 
 
-def test_only_the_ui_and_the_emulators_page_are_published_and_only_here(services: dict[str, dict[str, Any]]) -> None:
+def test_published(services: dict[str, dict[str, Any]]) -> None:
+    """Only the UI and the emulators' page are published, and only on loopback."""
     published = {name: service["ports"] for name, service in services.items() if service.get("ports")}
     assert set(published) == {"api-server", "emulators"}
     for ports in published.values():
         assert [port["host_ip"] for port in ports] == ["127.0.0.1"]
 
 
-def test_no_service_may_gain_rights(services: dict[str, dict[str, Any]]) -> None:
+def test_rights(services: dict[str, dict[str, Any]]) -> None:
+    """No service may gain rights."""
     for name, service in services.items():
         assert service["cap_drop"] == ["ALL"], name
         assert "no-new-privileges:true" in service["security_opt"], name
@@ -65,24 +71,28 @@ def test_no_service_may_gain_rights(services: dict[str, dict[str, Any]]) -> None
         assert service.get("user") not in {"0", "root"}, name
 
 
-def test_images_are_pinned_and_of_no_one_platform(services: dict[str, dict[str, Any]]) -> None:
+def test_images(services: dict[str, dict[str, Any]]) -> None:
+    """Images are pinned, and not to one platform."""
     for name, service in services.items():
         assert re.search(r":\d", service["image"]), name
         assert "platform" not in service, name
 
 
-def test_the_checkout_is_mounted_for_reading_only(services: dict[str, dict[str, Any]]) -> None:
+def test_mounts(services: dict[str, dict[str, Any]]) -> None:
+    """The checkout is mounted read-only."""
     binds = [mount for service in services.values() for mount in service["volumes"] if mount["type"] == "bind"]
     assert {"dags", "common", "secrets"} <= {mount["source"].rsplit("/", 1)[1] for mount in binds}
     assert all(mount["read_only"] for mount in binds)
 
 
-def test_api_server_has_neither_dag_files_nor_credentials(services: dict[str, dict[str, Any]]) -> None:
+def test_api_server(services: dict[str, dict[str, Any]]) -> None:
+    """The api-server has neither DAG files nor credentials."""
     targets = {mount["target"] for mount in services["api-server"]["volumes"]}
     assert not {"/opt/airflow/dags", "/opt/airflow/secrets", "/opt/airflow"} & targets
 
 
-def test_no_secret_stands_in_the_files(services: dict[str, dict[str, Any]]) -> None:
+def test_no_secret(services: dict[str, dict[str, Any]]) -> None:
+    """No secret stands in the files."""
     for name, service in services.items():
         for variable, value in service.get("environment", {}).items():
             if variable.startswith("AIRFLOW_CONN_"):
@@ -104,7 +114,8 @@ def with_env(checkout: Stack, folder: Path, text: str, **process: str) -> dict[s
     return found
 
 
-def test_a_connection_of_the_users_replaces_that_one_emulator(checkout: Stack, tmp_path: Path) -> None:
+def test_own_connection(checkout: Stack, tmp_path: Path) -> None:
+    """A connection of the user's replaces that one emulator."""
     # pragma: allowlist nextline secret
     real = '{"conn_type":"slack","password":"xoxb-$real#1"}'
     environment = with_env(
@@ -115,17 +126,20 @@ def test_a_connection_of_the_users_replaces_that_one_emulator(checkout: Stack, t
     assert "emulators" in environment["AIRFLOW_CONN_AWS_DEFAULT"]
 
 
-def test_the_shells_value_wins_over_the_files(checkout: Stack, tmp_path: Path) -> None:
+def test_shell_wins(checkout: Stack, tmp_path: Path) -> None:
+    """The shell's value wins over that of `.env`."""
     environment = with_env(checkout, tmp_path, "TELECOMS_LAKE_BUCKET=from-file\n", TELECOMS_LAKE_BUCKET="from-shell")
     assert environment["TELECOMS_LAKE_BUCKET"] == "from-shell"
 
 
-def test_a_users_proxy_is_never_asked_for_what_compose_starts(checkout: Stack, tmp_path: Path) -> None:
+def test_proxy(checkout: Stack, tmp_path: Path) -> None:
+    """A user's proxy is never asked for what Compose starts."""
     environment = with_env(checkout, tmp_path, "HTTP_PROXY=http://proxy.corp:3128\n", NO_PROXY=".corp")
     assert environment["NO_PROXY"] == environment["no_proxy"] == ".corp,localhost,127.0.0.1,api-server,emulators"
 
 
-def test_a_moved_port_reaches_every_address(checkout: Stack) -> None:
+def test_moved_port(checkout: Stack) -> None:
+    """A moved port reaches every address."""
     port = checkout.environment["EMULATORS_PORT"]
     services = checkout.rendered()["services"]
     assert f"emulators:{port}" in services["scheduler"]["environment"]["AIRFLOW_CONN_SLACK_API_DEFAULT"]
@@ -135,7 +149,9 @@ def test_a_moved_port_reaches_every_address(checkout: Stack) -> None:
     )
 
 
-def test_each_postgres_version_has_a_volume_of_its_own(checkout: Stack) -> None:
+def test_postgres_volume(checkout: Stack) -> None:
+    """Each version of PostgreSQL has a volume of its own."""
+
     def volume(version: str) -> str:
         stack = replace(checkout, environment={**checkout.environment, "POSTGRES_VERSION": version})
         name: str = stack.rendered()["volumes"]["postgres"]["name"]

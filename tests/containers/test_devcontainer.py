@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +49,10 @@ def tools(docker: engine.Engine) -> Iterator[Path]:
 
 @pytest.fixture(scope="module", params=UIDS)
 def developer(request: pytest.FixtureRequest, docker: engine.Engine, tools: Path) -> Iterator[Developer]:
-    """A user who has opened a fresh clone."""
+    """A user who has opened a fresh clone; the first one's components listen to debuggers."""
     with editor.developer(docker, tools, request.param) as found:
+        if request.param == UIDS[0]:
+            found.run("sh", "-c", "echo WORKBENCH_DEBUGPY=scheduler:5678,dag-processor:5678 >.env")
         try:
             told = found.up()
             assert told["outcome"] == "success"
@@ -68,7 +69,8 @@ def status(developer: Developer) -> dict[str, Any]:
     return told
 
 
-def test_files_belong_to_the_user_whichever_side_made_them(developer: Developer) -> None:
+def test_owner(developer: Developer) -> None:
+    """Files belong to the user, whichever side made them."""
     developer.inside("sh", "-c", "mkdir dags/made && echo inside >dags/made/inside.txt")
     inside = developer.checkout / "dags/made/inside.txt"
     assert (inside.stat().st_uid, inside.parent.stat().st_uid) == (developer.uid, developer.uid)
@@ -79,7 +81,8 @@ def test_files_belong_to_the_user_whichever_side_made_them(developer: Developer)
     developer.run("rm", "-r", "dags/made")
 
 
-def test_git_trusts_the_checkout_on_both_sides_and_nothing_is_left_in_it(developer: Developer) -> None:
+def test_git(developer: Developer) -> None:
+    """Git trusts the checkout on both sides, and nothing is left in it."""
     developer.inside("./dev", "status")
     assert developer.inside("git", "status", "--porcelain") == ""
     assert developer.run("git", "status", "--porcelain") == ""
@@ -88,11 +91,13 @@ def test_git_trusts_the_checkout_on_both_sides_and_nothing_is_left_in_it(develop
     assert theirs == set()
 
 
-def test_a_dag_runs_by_itself_against_the_emulators(developer: Developer) -> None:
+def test_run(developer: Developer) -> None:
+    """A DAG runs by itself against the emulators."""
     assert "success" in developer.inside("./dev", "run", "ingest_agents")
 
 
-def test_a_commit_runs_the_hooks(developer: Developer) -> None:
+def test_commit(developer: Developer) -> None:
+    """A commit runs the hooks."""
     file = developer.checkout / "common/total.py"
     developer.run("sh", "-c", 'printf %s "$0" >common/total.py', BADLY_WRITTEN)
     developer.inside("git", "add", "common/total.py")
@@ -106,7 +111,8 @@ def test_a_commit_runs_the_hooks(developer: Developer) -> None:
     assert developer.run("git", "log", "--format=%s", "-1") == "One more line\n"
 
 
-def test_the_first_terminal_greets_once(developer: Developer) -> None:
+def test_greeting(developer: Developer) -> None:
+    """The first terminal greets, once."""
     terminal = ("script", "--quiet", "--return", "--command", "bash -i -c true", "/dev/null")
     developer.inside("sh", "-c", "rm -f ~/.welcomed")
     greeting = developer.inside(*terminal)
@@ -115,7 +121,8 @@ def test_the_first_terminal_greets_once(developer: Developer) -> None:
     assert developer.inside(*terminal).strip() == ""
 
 
-def test_lifecycle_commands_run_again_and_again_and_change_nothing_then(developer: Developer) -> None:
+def test_lifecycle_again(developer: Developer) -> None:
+    """Lifecycle commands run again and again, and change nothing then."""
     before = containers(developer)
     told = [developer.up() for _ in range(2)]
     for _ in range(2):
@@ -129,7 +136,8 @@ def test_lifecycle_commands_run_again_and_again_and_change_nothing_then(develope
 
 
 @ONCE
-def test_the_front_door_knows_where_it_is(developer: Developer) -> None:
+def test_front_door(developer: Developer) -> None:
+    """`./dev` knows where it is."""
     told = status(developer)
     assert told["ok"]
     assert told["mode"] == "workspace"
@@ -146,7 +154,8 @@ def test_the_front_door_knows_where_it_is(developer: Developer) -> None:
 
 
 @ONCE
-def test_the_images_environment_is_used_and_none_is_made(developer: Developer) -> None:
+def test_image_environment(developer: Developer) -> None:
+    """The image's environment is used and none is made."""
     program = "import airflow, debugpy, sys; print(sys.prefix, airflow.__file__)"
     prefix, airflow = developer.inside(".venv/bin/python", "-c", program).split()
     assert prefix == "/workspaces/airflow-workbench/.venv"
@@ -156,35 +165,37 @@ def test_the_images_environment_is_used_and_none_is_made(developer: Developer) -
 
 
 @ONCE
-def test_keys_are_the_users_to_read_and_nobodys_to_change(developer: Developer) -> None:
+def test_keys(developer: Developer) -> None:
+    """The user can read the keys, and nobody can change them."""
     assert developer.inside("cat", "/opt/airflow/keys/admin_password")
     assert developer.try_inside("touch", "/opt/airflow/keys/x").returncode != 0
 
 
 @ONCE
-def test_unit_tests_pass(developer: Developer) -> None:
-    """Though a terminal in here has the settings of a running Airflow."""
+def test_unit_tests(developer: Developer) -> None:
+    """The unit tests pass, though a terminal in here has the settings of a running Airflow."""
     assert " passed" in developer.inside("./dev", "test", "-m", "unit", "--", "-q", "-p", "no:cacheprovider")
 
 
 @ONCE
-def test_the_demo_passes(developer: Developer) -> None:
+def test_demo(developer: Developer) -> None:
+    """The demo passes."""
     told = json.loads(developer.inside("./dev", "demo", "--json"))
     assert told["ok"]
     assert told["marts"]
 
 
 @ONCE
-def test_a_workspace_that_died_is_opened_again_with_its_ports(developer: Developer) -> None:
-    """The servers listened in the dead container's network."""
+def test_dead_workspace(developer: Developer) -> None:
+    """A workspace that died is opened again with its ports: the servers listened in the dead container's network."""
     developer.stack.docker("kill", developer.stack.container("workspace")["Id"])
     developer.up("--expect-existing-container")
     developer.stack.wait_until_healthy(HEALTH_SECONDS)
     assert status(developer)["ok"]
 
 
-@contextmanager
-def debugged(developer: Developer) -> Iterator[Live]:
+@pytest.fixture(scope="module")
+def environment(developer: Developer) -> Iterator[Live]:
     """Return the environment around the workspace, with a client that is logged in."""
     address = developer.address("workspace")
     password = developer.inside("cat", "/opt/airflow/keys/admin_password").strip()
@@ -204,27 +215,10 @@ def debugged(developer: Developer) -> Iterator[Live]:
 class TestDebugger(DebuggerCases):
     """The editor's server is in the workspace, and the environment in the containers beside it."""
 
-    @pytest.fixture(scope="class")
-    @classmethod
-    def environment(cls, developer: Developer) -> Iterator[Live]:
-        """The environment as it was opened."""
-        with debugged(developer) as found:
-            yield found
-
 
 @ONCE
 class TestAttach(AttachCases):
     """Components listen in their own containers; nothing is published."""
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def environment(cls, developer: Developer) -> Iterator[Live]:
-        """The environment, made again as `.env` asks."""
-        developer.run("sh", "-c", "echo WORKBENCH_DEBUGPY=scheduler:5678,dag-processor:5678 >.env")
-        developer.up("--remove-existing-container")
-        developer.stack.wait_until_healthy(HEALTH_SECONDS)
-        with debugged(developer) as found:
-            yield found
 
     @pytest.fixture
     def attach(self, environment: Live) -> Callable[[str], Message]:
@@ -244,18 +238,16 @@ def codespace(developer: Developer) -> Developer:
 
 
 @LAST
-def test_a_codespace_from_a_prebuild_has_its_own_address(codespace: Developer) -> None:
-    """Though Compose leaves containers as they are that it finds."""
+def test_codespace_address(codespace: Developer) -> None:
+    """A codespace from a prebuild has its own address, though Compose leaves containers as they are that it finds."""
     for service in ("api-server", "dag-processor", "scheduler", "triggerer"):
         environment = codespace.stack.container(service)["Config"]["Env"]
         assert f"AIRFLOW__API__BASE_URL={ADDRESS}" in environment, service
 
 
 @LAST
-def test_in_a_codespace_login_and_links_stay_behind_its_address(
-    codespace: Developer, browser: Browser, tmp_path: Path
-) -> None:
-    """With cookies by TLS, and back to the page that was asked for."""
+def test_codespace_login(codespace: Developer, browser: Browser, tmp_path: Path) -> None:
+    """In a codespace login and links stay behind its address, with cookies by TLS, and lead back to the page."""
     with forwarder(codespace.address("workspace"), 8080, tmp_path) as proxy:
         page = browser.new_context(proxy={"server": proxy}, ignore_https_errors=True).new_page()
         page.set_default_timeout(PATIENCE)
@@ -269,7 +261,8 @@ def test_in_a_codespace_login_and_links_stay_behind_its_address(
 
 
 @LAST
-def test_a_codespaces_address_is_no_open_redirect(codespace: Developer) -> None:
+def test_no_open_redirect(codespace: Developer) -> None:
+    """A codespace's address is not an open redirect."""
     question = ("curl", "--silent", "--output", "/dev/null", "--write-out", "%{http_code}", *FORWARDED)
     login = "http://localhost:8080/api/v2/auth/login?next="
     assert codespace.inside(*question, f"{login}{ADDRESS}dags") == "307"

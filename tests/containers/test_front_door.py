@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.containers.stack import SERVICES, Stack, copy_checkout, free_port
+from tests.containers.stack import SERVICES, Stack, copy_checkout
+from tests.ports import free_ports
 from workbench.cli.backends.docker import start as docker_start
 from workbench.cli.client import AirflowApi
 
@@ -28,7 +29,7 @@ def elsewhere(checkout: Stack, tmp_path: Path) -> Stack:
     environment = {
         **checkout.environment,
         "COMPOSE_PROJECT_NAME": f"workbench-test-{secrets.token_hex(4)}",
-        **{name: str(free_port()) for name in ("AIRFLOW_PORT", "EMULATORS_PORT")},
+        **dict(zip(("AIRFLOW_PORT", "EMULATORS_PORT"), map(str, free_ports(2)), strict=True)),
     }
     return replace(checkout, checkout=copy_checkout(tmp_path / "checkout"), environment=environment)
 
@@ -40,7 +41,8 @@ def as_json(front: Stack, *words: str) -> dict[str, Any]:
     return dict(json.loads(result.stdout))
 
 
-def test_status_tells_scripts_what_they_rely_on(front: Stack) -> None:
+def test_status(front: Stack) -> None:
+    """`status --json` has what scripts rely on."""
     status = as_json(front, "status")
     assert status["ok"]
     assert status["mode"] == "docker"
@@ -54,7 +56,8 @@ def test_status_tells_scripts_what_they_rely_on(front: Stack) -> None:
         assert services[name]["restarts"] >= 0
 
 
-def test_the_password_lies_in_a_file_for_this_user_alone(front: Stack) -> None:
+def test_password(front: Stack) -> None:
+    """The password is in a file for this user alone."""
     ui = as_json(front, "status")["ui"]
     assert stat.S_IMODE(os.stat(ui["password_file"]).st_mode) == 0o600  # noqa: PTH116 a string from JSON
     with open(ui["password_file"]) as file:  # noqa: PTH123 as above
@@ -65,7 +68,8 @@ def test_the_password_lies_in_a_file_for_this_user_alone(front: Stack) -> None:
     api._http.close()
 
 
-def test_the_demo_makes_the_same_checks_as_natively_and_all_agree(front: Stack) -> None:
+def test_demo(front: Stack) -> None:
+    """The demo makes the same checks as natively, and all agree."""
     demo = as_json(front, "demo")
     assert demo["ok"]
     assert {run["state"] for run in demo["runs"]} == {"success"}
@@ -79,18 +83,21 @@ def test_the_demo_makes_the_same_checks_as_natively_and_all_agree(front: Stack) 
     assert all(check["ok"] for check in demo["checks"])
 
 
-def test_up_again_changes_nothing(front: Stack) -> None:
+def test_up_again(front: Stack) -> None:
+    """`up` again changes nothing."""
     before = {name: front.container(name)["State"]["StartedAt"] for name in SERVICES}
     assert "Up already" in front.dev("up").stdout
     assert {name: front.container(name)["State"]["StartedAt"] for name in SERVICES} == before
 
 
-def test_whoever_wants_to_attach_a_debugger_is_told_where_that_works(front: Stack) -> None:
+def test_attach(front: Stack) -> None:
+    """Whoever wants to attach a debugger reads where that works."""
     told = front.dev("up", WORKBENCH_DEBUGPY="scheduler:5678").stderr
     assert "a debugger attaches in the dev container, or after ./dev up --mode native" in told
 
 
-def test_connections_are_tested_from_where_tasks_run(front: Stack) -> None:
+def test_connections(front: Stack) -> None:
+    """Connections are tested from where tasks run."""
     connections = as_json(front, "conn", "--test")["connections"]
     assert {each["conn_id"]: each["works"] for each in connections} == {
         "aws_default": True,
@@ -100,12 +107,14 @@ def test_connections_are_tested_from_where_tasks_run(front: Stack) -> None:
     }
 
 
-def test_one_dag_can_be_run_by_itself(front: Stack) -> None:
+def test_run(front: Stack) -> None:
+    """One DAG can be run by itself."""
     result = front.dev("run", "ingest_customers")
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
-def test_a_chain_runs_beside_the_tasks_and_is_drawn_here(front: Stack, tmp_path: Path) -> None:
+def test_chain(front: Stack, tmp_path: Path) -> None:
+    """A chain runs beside the tasks, and its flowchart is written on this side."""
     chain = as_json(front, "chain", "ingest_customers", "--skip", "transform_marts", "--graph", str(tmp_path / "g.md"))
     assert [(run["dag_id"], run["state"]) for run in chain["runs"]] == [
         ("ingest_customers", "success"),
@@ -114,7 +123,8 @@ def test_a_chain_runs_beside_the_tasks_and_is_drawn_here(front: Stack, tmp_path:
     assert "ingest_customers" in (tmp_path / "g.md").read_text()
 
 
-def test_logs_end_with_the_last_lines_and_are_followed(front: Stack) -> None:
+def test_logs(front: Stack) -> None:
+    """`logs` shows the last lines, and follows."""
     logs = as_json(front, "logs", "-n", "3", "scheduler", "postgres")["logs"]
     assert {name: len(lines) for name, lines in logs.items()} == {"scheduler": 3, "postgres": 3}
     with front.start_dev("logs", "-f", "-n", "0", "api-server") as following:
@@ -123,13 +133,15 @@ def test_logs_end_with_the_last_lines_and_are_followed(front: Stack) -> None:
         following.terminate()
 
 
-def test_the_shell_is_beside_the_scheduler_and_psql_in_the_database(front: Stack) -> None:
+def test_shell(front: Stack) -> None:
+    """The shell is beside the scheduler, and `psql` on its database."""
     assert front.dev("shell", "--", "airflow", "version").stdout.strip() == "3.0.6"
     assert front.dev("shell", "--", "psql", "-Atc", "SELECT count(*) > 0 FROM dag").stdout.strip() == "t"
     assert front.dev("shell", "--", "false").returncode == 1
 
 
-def test_a_broken_dag_file_is_named_by_its_path_in_the_checkout(front: Stack) -> None:
+def test_broken_dag_file(front: Stack) -> None:
+    """A broken DAG file is named by its path in the checkout."""
     broken = front.checkout / "dags/broken.py"
     broken.write_text("from airflow.sdk import dag\n\nimport no_such_module\n")
 
@@ -142,13 +154,15 @@ def test_a_broken_dag_file_is_named_by_its_path_in_the_checkout(front: Stack) ->
         broken.unlink()
 
 
-def test_natively_no_second_environment_is_started_beside_it(front: Stack) -> None:
+def test_no_second(front: Stack) -> None:
+    """No second, native environment is started beside it."""
     result = front.dev("up", "--mode", "native")
     assert result.returncode == 1
     assert "the environment runs already, in docker mode" in result.stderr
 
 
-def test_another_checkout_does_not_take_its_containers(front: Stack, elsewhere: Stack) -> None:
+def test_other_checkout(front: Stack, elsewhere: Stack) -> None:
+    """Another checkout does not take its containers."""
     project = front.environment["COMPOSE_PROJECT_NAME"]
     result = elsewhere.dev("up", "--mode", "docker", COMPOSE_PROJECT_NAME=project)
     assert result.returncode == 1
@@ -156,7 +170,8 @@ def test_another_checkout_does_not_take_its_containers(front: Stack, elsewhere: 
     assert "set COMPOSE_PROJECT_NAME" in result.stderr
 
 
-def test_a_port_in_use_is_said_before_anything_starts(elsewhere: Stack) -> None:
+def test_port_taken(elsewhere: Stack) -> None:
+    """A port in use is reported before anything starts."""
     port = elsewhere.environment["AIRFLOW_PORT"]
     with socket.create_server(("127.0.0.1", int(port))):
         result = elsewhere.dev("up", "--mode", "docker")
@@ -166,7 +181,8 @@ def test_a_port_in_use_is_said_before_anything_starts(elsewhere: Stack) -> None:
     assert elsewhere.compose("ps", "--all", "--quiet") == ""
 
 
-def test_without_a_daemon_it_says_so_and_names_the_way_without(elsewhere: Stack) -> None:
+def test_no_daemon(elsewhere: Stack) -> None:
+    """Without a daemon the message says so, and names the way without Docker."""
     for command in ("up", "doctor"):
         result = elsewhere.dev(command, "--mode", "docker", DOCKER_HOST="unix:///nowhere/docker.sock")
         told = result.stdout + result.stderr
@@ -176,7 +192,8 @@ def test_without_a_daemon_it_says_so_and_names_the_way_without(elsewhere: Stack)
         assert "Traceback" not in told
 
 
-def test_reset_asks_then_forgets_volumes_and_containers_and_nothing_else(elsewhere: Stack) -> None:
+def test_reset(elsewhere: Stack) -> None:
+    """`reset` asks, then removes volumes and containers and nothing else."""
     elsewhere.compose("up", "--detach", "postgres")
     others = set(elsewhere.docker("volume", "ls", "--quiet").split())
     mine = {name for name in others if name.startswith(elsewhere.environment["COMPOSE_PROJECT_NAME"])}

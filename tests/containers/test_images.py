@@ -50,14 +50,16 @@ def in_image(stack: Stack, image: str, *command: str) -> str:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_nothing_of_the_users_gets_into_an_image(checkout: Stack, images: dict[str, str], target: str) -> None:
+def test_nothing_of_the_user(checkout: Stack, images: dict[str, str], target: str) -> None:
+    """Nothing of the user's gets into an image."""
     script = f"grep -rlF {CANARY} /home /opt /tmp /root /etc /var /srv || true"
     assert in_image(checkout, images[target], "sh", "-c", script) == ""
     assert CANARY not in checkout.docker("history", "--no-trunc", images[target])
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_no_image_carries_keys_or_mounted_folders(checkout: Stack, images: dict[str, str], target: str) -> None:
+def test_no_keys(checkout: Stack, images: dict[str, str], target: str) -> None:
+    """No image has keys or mounted folders."""
     names = r"\( -name '*.key' -o -name id_rsa -o -name .env -o -name .netrc -o -name '*service_account*.json' \)"
     script = f"find /home /opt /root /tmp /srv -xdev {names} -not -path '*/site-packages/*'; ls -A /opt/airflow/*"
     found = in_image(checkout, images[target], "sh", "-c", script)
@@ -67,19 +69,24 @@ def test_no_image_carries_keys_or_mounted_folders(checkout: Stack, images: dict[
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_no_image_runs_as_root(checkout: Stack, images: dict[str, str], target: str) -> None:
+def test_not_root(checkout: Stack, images: dict[str, str], target: str) -> None:
+    """No image runs as root."""
     user = json.loads(checkout.docker("image", "inspect", images[target]))[0]["Config"]["User"]
     assert user.split(":")[0] in {"50000", "vscode"}
 
 
-def test_the_runtimes_own_layers_stay_small(checkout: Stack, images: dict[str, str]) -> None:
+def test_size(checkout: Stack, images: dict[str, str]) -> None:
+    """The runtime's own layers stay small."""
     base = checkout.docker("image", "inspect", "--format={{.Size}}", "apache/airflow:slim-3.0.6-python3.11")
     whole = checkout.docker("image", "inspect", "--format={{.Size}}", images["runtime"])
     assert int(whole) - int(base) < 600 * MIB
 
 
-def test_installed_packages_are_compiled_and_nobody_checks_again(checkout: Stack, images: dict[str, str]) -> None:
-    """A start that had to compile what it imports would take twice the CPU time."""
+def test_compiled(checkout: Stack, images: dict[str, str]) -> None:
+    """Installed packages are compiled, and nothing checks again.
+
+    A start that had to compile what it imports would take twice the CPU time.
+    """
     program = "import airflow.models, sys; print(airflow.models.__cached__)"
     cached = checkout.docker(
         "run", "--rm", "--network=none", "--entrypoint=python", images["runtime"], "-c", program
@@ -90,8 +97,11 @@ def test_installed_packages_are_compiled_and_nobody_checks_again(checkout: Stack
 
 @pytest.mark.parametrize("processor", ["aarch64", "x86_64"])
 @pytest.mark.parametrize("lock", ["airflow", "emulators", "dev"])
-def test_every_locked_package_has_a_wheel_for_this_processor(tmp_path: Path, processor: str, lock: str) -> None:
-    """Nothing is compiled in a build, on a Mac's virtual machine as little as on a PC: the index is asked."""
+def test_wheels(tmp_path: Path, processor: str, lock: str) -> None:
+    """Every locked package has a wheel for this processor, by the index.
+
+    Nothing is compiled in a build, on a Mac's virtual machine as little as on a PC.
+    """
     text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
     entries = re.split(r"^(?=[A-Za-z0-9_.-]+==)", text, flags=re.MULTILINE)
     kept = [entry for entry in entries if entry.split("==")[0] not in WITHOUT_WHEEL]

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from tests.containers.stack import Stack
 
 
-def test_a_sample_goes_from_where_tasks_run_to_the_inbox(stack: Stack, browser: Browser) -> None:
+def test_sample(stack: Stack, browser: Browser) -> None:
+    """A sample goes from where tasks run to the inbox."""
     result = stack.dev("alert", "memory", "--json")
     assert result.returncode == 0, result.stdout + result.stderr
     told = json.loads(result.stdout)

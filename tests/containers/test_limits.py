@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.containers.stack import Stack
 
-EIGHT, HOG = "limits_eight", "limits_hog_among_seven"
+EIGHT, HOG, STEPS = "limits_eight", "limits_hog_among_seven", "probe_steps"
 MIB = 1 << 20
 #: Where the tasks look for the word to let go.
 LET_GO = "/opt/airflow/logs/let-go"
@@ -61,7 +61,8 @@ def lives(stack: Stack, service: str) -> tuple[str, int]:
     return container["State"]["StartedAt"], container["RestartCount"]
 
 
-def test_eight_tasks_of_the_largest_sort_fit_beside_the_scheduler(holding: Stack) -> None:
+def test_eight_tasks(holding: Stack) -> None:
+    """Eight tasks of the largest sort fit beside the scheduler."""
     before, alive = kills(holding, "scheduler"), lives(holding, "scheduler")
     run = holding.trigger(EIGHT)
     holding.wait_for(lambda: in_state(holding, EIGHT, run, "running") == 8, "eight running tasks")
@@ -72,8 +73,10 @@ def test_eight_tasks_of_the_largest_sort_fit_beside_the_scheduler(holding: Stack
     assert lives(holding, "scheduler") == alive
 
 
-def test_a_task_without_measure_dies_and_the_seven_beside_it_live(holding: Stack) -> None:
+def test_hog(holding: Stack) -> None:
+    """A task that takes all memory dies alone: seven beside it live, the status counts it, the next run succeeds."""
     before, alive = kills(holding, "scheduler"), lives(holding, "scheduler")
+    shown = holding.service("scheduler").kills
     run = holding.trigger(HOG)
     holding.wait_for(lambda: in_state(holding, HOG, run, "failed") == 1, "the end of the hog")
     tell(holding, "touch", LET_GO)
@@ -81,16 +84,22 @@ def test_a_task_without_measure_dies_and_the_seven_beside_it_live(holding: Stack
     assert {task["task_id"]: task["state"] for task in holding.tasks(HOG, run)} == {"work": "success", "hog": "failed"}
     assert in_state(holding, HOG, run, "success") == 7
     assert kills(holding, "scheduler") > before
+    assert holding.service("scheduler").kills > shown
     assert lives(holding, "scheduler") == alive
+    assert holding.finish(STEPS, holding.trigger(STEPS)) == "success"
 
 
-def test_the_kernel_kills_one_process_and_never_a_whole_service(stack: Stack) -> None:
-    """The second version of control groups could be told to kill all of a group at once; the first cannot."""
+def test_one_process(stack: Stack) -> None:
+    """The kernel kills one process and never a whole service.
+
+    The second version of control groups can be set to kill all of a group at once; the first cannot.
+    """
     group = tell(stack, "sh", "-c", "cat /sys/fs/cgroup/memory.oom.group 2>/dev/null || echo 0")
     assert group.strip() == "0"
 
 
-def test_a_dag_file_that_takes_all_memory_costs_no_other_file(holding: Stack) -> None:
+def test_greedy_dag_file(holding: Stack) -> None:
+    """A DAG file that takes all memory costs no other file."""
     alive = lives(holding, "dag-processor")
     before = kills(holding, "dag-processor")
     file = holding.checkout / "dags/greedy.py"

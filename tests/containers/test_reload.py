@@ -24,8 +24,11 @@ def project(front: Stack) -> Iterator[reload.Project]:
 class TestReload(reload.ReloadCases):
     """All of them, and one that is about mounts."""
 
-    def test_where_no_file_events_arrive_it_polls_and_status_says_so(self, project: reload.Project) -> None:
-        """A file that is written by another name, outside of the mounted folder, sends no event into the container."""
+    def test_polling(self, project: reload.Project) -> None:
+        """Where no file events arrive the dag-processor polls, and `./dev status` says so.
+
+        A file that is written by another name, outside of the mounted folder, sends no event into the container.
+        """
         path = project.dag("linked", 1)
         until(project.tags, {"linked": ["1"]})
         elsewhere = project.root / "another_name.py"

@@ -37,22 +37,25 @@ def ui(browser: Browser, stack: Stack) -> Iterator[Ui]:
         yield found
 
 
-def test_a_wrong_password_is_refused_in_words(fresh: Ui) -> None:
+def test_wrong_password(fresh: Ui) -> None:
+    """A wrong password is refused in words."""
     fresh.try_to_log_in("admin", "wrong")
     fresh.page.get_by_text("Invalid credentials").wait_for()
     assert "/auth/login" in fresh.page.url
 
 
-def test_the_list_shows_the_projects_dags(ui: Ui) -> None:
+def test_list(ui: Ui) -> None:
+    """The list shows the project's DAGs."""
     assert ui.dags() >= PIPELINE | STAGES
 
 
-def test_the_graph_of_an_asset_shows_the_whole_chain(ui: Ui) -> None:
+def test_asset_graph(ui: Ui) -> None:
+    """The graph of an asset shows the whole chain."""
     assert ui.asset_graph("raw_call_logs") == PIPELINE | STAGES | RAW | {"warehouse", "marts"}
 
 
-def test_a_tasks_log_opens_from_its_address(ui: Ui, stack: Stack) -> None:
-    """The address is the one that an alert's button has."""
+def test_task_log(ui: Ui, stack: Stack) -> None:
+    """A task's log opens from its address, the one that an alert's button has."""
     run = stack.trigger(STEPS)
     stack.wait_for(lambda: states(stack, run).get("step") == "success", "the end of the first step", 240)
     assert "step 1 runs as 50000:0" in ui.task_log(STEPS, run, "step", until="step 1 runs as")

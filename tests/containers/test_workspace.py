@@ -42,7 +42,8 @@ def services(clone: Stack) -> dict[str, dict[str, Any]]:
     return found
 
 
-def test_the_editors_file_names_what_is_there(clone: Stack) -> None:
+def test_devcontainer_json(clone: Stack) -> None:
+    """`devcontainer.json` names what exists."""
     text = (clone.checkout / ".devcontainer/devcontainer.json").read_text(encoding="utf-8")
     settings = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
     for file in settings["dockerComposeFile"]:
@@ -57,7 +58,8 @@ def test_the_editors_file_names_what_is_there(clone: Stack) -> None:
         assert os.access(clone.checkout / command, os.X_OK), command
 
 
-def test_the_workspace_fits_beside_the_rest_and_publishes_nothing(clone: Stack) -> None:
+def test_fits(clone: Stack) -> None:
+    """The workspace fits beside the rest and publishes nothing."""
     initialize(clone)
     found = services(clone)
     assert sum(int(service["mem_limit"]) for service in found.values()) <= 8 * GIB
@@ -65,21 +67,26 @@ def test_the_workspace_fits_beside_the_rest_and_publishes_nothing(clone: Stack) 
     assert found["workspace"]["cap_drop"] == ["ALL"]
 
 
-def test_a_codespace_forwards_the_workspaces_own_ports_where_the_servers_listen(clone: Stack) -> None:
-    """A port of another service would not be reachable: Codespaces ignores `service:port`."""
+def test_ports(clone: Stack) -> None:
+    """A codespace forwards the workspace's own ports, where the servers listen.
+
+    A port of another service would not be reachable: Codespaces ignores `service:port`.
+    """
     initialize(clone)
     found = services(clone)
     assert {found[name]["network_mode"] for name in ("api-server", "emulators")} == {"service:workspace"}
     assert set(found["workspace"]["networks"]["default"]["aliases"]) == {"api-server", "emulators"}
 
 
-def test_outside_of_a_codespace_links_lead_to_the_forwarded_port(clone: Stack) -> None:
+def test_links(clone: Stack) -> None:
+    """Outside of a codespace links lead to the forwarded port."""
     initialize(clone)
     addresses = {service: services(clone)[service]["environment"]["AIRFLOW__API__BASE_URL"] for service in AIRFLOW}
     assert set(addresses.values()) == {"http://localhost:8080/"}
 
 
-def test_in_a_codespace_links_lead_to_its_address_and_tasks_call_the_api_server_directly(clone: Stack) -> None:
+def test_codespace_links(clone: Stack) -> None:
+    """In a codespace links lead to its address, and tasks call the api-server directly."""
     initialize(clone, **CODESPACE)
     for name in (*AIRFLOW, "workspace"):
         environment = services(clone)[name]["environment"]
@@ -87,14 +94,15 @@ def test_in_a_codespace_links_lead_to_its_address_and_tasks_call_the_api_server_
         assert environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://api-server:8080/execution/", name
 
 
-def test_an_address_of_the_users_own_wins(clone: Stack) -> None:
+def test_own_address(clone: Stack) -> None:
+    """An address of the user's own wins."""
     initialize(clone, **CODESPACE)
     (clone.checkout / ".env").write_text("AIRFLOW_BASE_URL=https://airflow.example.org/\n", encoding="utf-8")
     assert services(clone)["scheduler"]["environment"]["AIRFLOW__API__BASE_URL"] == "https://airflow.example.org/"
 
 
-def test_what_only_the_codespaces_agent_knows_reaches_airflow(clone: Stack) -> None:
-    """Names, addresses and secrets, each to the letter."""
+def test_codespace_secrets(clone: Stack) -> None:
+    """What only the codespace's agent knows reaches Airflow: names, addresses and secrets, each to the letter."""
     # pragma: allowlist nextline secret
     slack = """{"conn_type":"slack","password":"xoxb-$HOME `it's` #1 \\"q\\""}"""
     secrets = {**CODESPACE, "AIRFLOW_CONN_SLACK_API_DEFAULT": slack, "GITHUB_TOKEN": "not for Airflow"}
@@ -110,7 +118,8 @@ def test_what_only_the_codespaces_agent_knows_reaches_airflow(clone: Stack) -> N
     assert "emulators" in environment["AIRFLOW_CONN_AWS_DEFAULT"]
 
 
-def test_secrets_in_the_environment_reach_airflow_and_no_file(clone: Stack) -> None:
+def test_secrets(clone: Stack) -> None:
+    """Secrets in the environment reach Airflow and no file."""
     shell = {"AWS_ACCESS_KEY_ID": "from-the-shell"}  # pragma: allowlist secret
     initialize(clone, **shell)
     rendered = services(replace(clone, environment={**clone.environment, **shell}))
@@ -118,7 +127,8 @@ def test_secrets_in_the_environment_reach_airflow_and_no_file(clone: Stack) -> N
     assert "from-the-shell" not in (clone.checkout / ".devcontainer/codespace.env").read_text(encoding="utf-8")
 
 
-def test_what_is_made_for_compose_is_for_its_user_alone_and_never_committed(clone: Stack) -> None:
+def test_made_files(clone: Stack) -> None:
+    """What is made for Compose is for its user alone, and never committed."""
     initialize(clone)
     assert (clone.checkout / ".devcontainer/codespace.env").stat().st_mode & 0o077 == 0
     subprocess.run(["git", "init", "--quiet"], cwd=clone.checkout, check=True)

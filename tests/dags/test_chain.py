@@ -62,7 +62,7 @@ def test_sources_to_marts(make_place: Callable[..., Place], run_dag: Callable[..
     ran = [run_dag("ingest_agents"), run_dag("ingest_customers")]
     ran += [run_dag(name, day) for name in ("ingest_call_logs", "ingest_social_media") for day in DAYS]
     assert [run.state for run in ran] == ["success"] * 8
-    assert all(run.events[0].keys() == {"partition", "key", "rows", "etag"} for run in ran)
+    assert all(run.events[0].keys() == {"partition", "key", "rows", "etag", "announced_at"} for run in ran)
 
     load = run_dag("load_warehouse")
     assert load.state == "success"
@@ -83,6 +83,30 @@ def test_sources_to_marts(make_place: Callable[..., Place], run_dag: Callable[..
     ((first, last, with_time),) = cells
     assert (first.date(), last) == (DAYS[0].date(), DAYS[-1].date())
     assert with_time == expected(place)["MARTS.FCT_COMPLAINTS"]
+
+
+def test_history_is_not_read(place: Place, run_dag: Callable[..., Ran]) -> None:
+    """A run reads the events that it received, and not the 50,000 before them."""
+    from airflow import settings  # noqa: PLC0415  # Airflow's home is set first
+    from airflow.models.asset import AssetEvent  # noqa: PLC0415
+    from sqlalchemy import event, text  # noqa: PLC0415
+
+    place.put_source(CALLS, CALLS_HEAD + CALL)
+    run_dag("ingest_call_logs", DAYS[0])
+    columns = "asset_id, extra, source_task_id, source_dag_id, source_run_id, source_map_index, timestamp"
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)"
+    with settings.engine.begin() as connection:
+        copied = text(f"{numbers} INSERT INTO asset_event ({columns}) SELECT {columns} FROM asset_event, n")  # noqa: S608 literals
+        connection.execute(copied)
+        assert connection.scalar(text("SELECT COUNT(*) FROM asset_event")) == 50_001
+    read: list[int] = []
+    event.listen(AssetEvent, "load", record := lambda row, _: read.append(row.id))
+    try:
+        load = run_dag("load_warehouse")
+    finally:
+        event.remove(AssetEvent, "load", record)
+    assert load.events[0]["partitions"] == ["call_logs/2025-11-20"]
+    assert len(read) < 10
 
 
 def test_batch_during_transform(place: Place, run_dag: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +163,7 @@ def test_partition_param(place: Place, run_dag: Callable[..., Ran]) -> None:
     place.put_source(CALLS, CALLS_HEAD + CALL)
     run = run_dag("ingest_call_logs", DAYS[2], {"partition": "2025-11-20"})
     assert run.events[0]["partition"] == "2025-11-20"
-    assert place.lake_keys() == ["raw/call_logs/2025/11/20/call_logs.parquet"]
+    assert place.lake_keys("raw/") == ["raw/call_logs/2025/11/20/call_logs.parquet"]
 
 
 @pytest.mark.parametrize(

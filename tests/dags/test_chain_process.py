@@ -53,7 +53,7 @@ def test_skip(make_place: Callable[..., Place], tmp_path: Path) -> None:
     assert [(dag["dag_id"], dag["triggered_by"][0]["asset"]) for dag in result["excluded"]] == [
         ("load_warehouse", "raw_agents")
     ]
-    assert place.lake_keys() == ["raw/agents/agents.parquet"]
+    assert place.lake_keys("raw/") == ["raw/agents/agents.parquet"]
 
 
 def test_failure(place: Place, tmp_path: Path) -> None:

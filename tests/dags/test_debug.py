@@ -151,7 +151,7 @@ def test_success(place: Place, tmp_path: Path) -> None:
     assert columns.split() == ["task", "state", "seconds", "try", "xcom", "log"]
     assert row.split()[:2] == ["ingest", "success"]
     assert "63 rows" in Path("/", row.split()[-1]).read_text()
-    assert place.lake_keys() == ["raw/agents/agents.parquet"]
+    assert place.lake_keys("raw/") == ["raw/agents/agents.parquet"]
     assert not live.exists()
     assert list((tmp_path / "debug").glob("airflow-*.db"))
 

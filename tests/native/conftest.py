@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from tests.cases import SOONER
+from tests.ports import free_ports
+from tests.undo import undone
 from workbench.cli.backends.native import postgres
 from workbench.cli.backends.native.observe import Service, observe
 from workbench.cli.backends.native.supervise import Supervisor, alive
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
+PORTS = ("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWFLAKE_PORT")
 #: What a person's shell has; nothing of the tests' own settings may reach the environment.
 KEPT = ("PATH", "HOME", "LANG", "TERM", "SSL_CERT_FILE")
 #: A user's proxy, which does not know what is on this machine.
@@ -70,11 +72,14 @@ class Stack:
         if "api" in self.__dict__:
             self.api._http.close()
 
+    def command(self, *words: str) -> list[str]:
+        """Return what runs `./dev WORDS`."""
+        return [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "workbench.cli", *words]
+
     def start(self, *words: str) -> subprocess.Popen[str]:
         """Begin `./dev WORDS`, in the Python that runs the tests."""
-        command = [*self.prefix, str(self.root / ".venv/bin/python"), "-m", "workbench.cli", *words]
         return subprocess.Popen(
-            command,
+            self.command(*words),
             cwd=self.root,
             env=self.process,
             stdout=subprocess.PIPE,
@@ -113,38 +118,43 @@ class Stack:
         return list(found.values())
 
 
-@pytest.fixture(scope="session")
-def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
-    """Copy the checkout; each copy is brought down at the end, and its state deleted, even of a run that is ended."""
-    with ExitStack() as ends:
-        ends.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, signal.default_int_handler))
-
-        def make(name: str, *, ordinary_user: bool = False) -> Stack:
-            root = tmp_path_factory.mktemp("native") / name
-            copy_checkout(root)
-            ports = dict(zip(("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT"), free_ports(3), strict=True))
-            ports["EMULATORS_SNOWFLAKE_PORT"] = free_ports(1)[0]
-            lines = {"WORKBENCH_MODE": "native", **ports}
-            (root / ".env").write_text("".join(f"{name}={value}\r\n" for name, value in lines.items()))
-            prefix = tuple(postgres.unprivileged()) if ordinary_user else ()
-            if prefix:  # root plays an ordinary user who may read what is root's
-                for path in (root, *root.rglob("*")):
-                    os.chown(path, postgres.NOBODY, postgres.NOBODY, follow_symlinks=False)
-            stack = Stack(root, prefix, ports)
-            ends.callback(shutil.rmtree, root / ".run", ignore_errors=True)
-            ends.callback(stack.dev, "down")
-            ends.callback(stack.close)
-            return stack
-
-        yield make
+StackMaker = AbstractContextManager[Stack]
 
 
 @pytest.fixture(scope="session")
-def stack(make_stack: Callable[..., Stack]) -> Stack:
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StackMaker]:
+    """Copy the checkout; the copy is brought down and its state deleted when its fixture ends, or the run is killed."""
+
+    @contextmanager
+    def make(name: str, *, ordinary_user: bool = False) -> Iterator[Stack]:
+        root = tmp_path_factory.mktemp("native") / name
+        copy_checkout(root)
+        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+        lines = {"WORKBENCH_MODE": "native", **ports}
+        (root / ".env").write_text("".join(f"{name}={value}\r\n" for name, value in lines.items()))
+        prefix = tuple(postgres.unprivileged()) if ordinary_user else ()
+        if prefix:  # root plays an ordinary user who may read what is root's
+            for path in (root, *root.rglob("*")):
+                os.chown(path, postgres.NOBODY, postgres.NOBODY, follow_symlinks=False)
+        stack = Stack(root, prefix, ports)
+        end = [stack.command("down"), ["rm", "-r", "-f", ".run"]]
+        with undone(*end, cwd=root, env=stack.process):
+            try:
+                yield stack
+            finally:
+                stack.close()
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def stack(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
     """One running environment for all tests that only use it."""
-    stack = make_stack("stack")
-    stack.up()
-    return stack
+    with make_stack("stack") as stack:
+        with (stack.root / ".env").open("a") as file:
+            file.write(SOONER)
+        stack.up()
+        yield stack
 
 
 def hear_ctrl_c() -> None:
@@ -162,18 +172,3 @@ def copy_checkout(root: Path) -> None:
             shutil.copy2(ROOT / name, root / name)
     (root / ".venv").symlink_to(sys.prefix)
     (root / ".venv-emulators").symlink_to(ROOT / ".venv-emulators")
-
-
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nobody uses, below those that the system gives to clients.
-
-    One of theirs may be a client's in the moment between a service's end and its next start.
-    """
-    found: list[int] = []
-    while len(found) < count:
-        port = 10_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            if port not in found:
-                found.append(port)
-    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.native
 FILE = Path(__file__).parent / "dags" / "chained.py"
 #: How often they run depends on which of two events is first.
 RACES = {"chained_race_of_two", "chained_race_of_parts"}
+#: The events of the assets that `chained_race_of_two` waits for.
+OF_TWO = re.compile(r"chained_(one|two) ")
 SENTINEL = "chained_sentinel"
 FINAL = {"success", "failed"}
 TIMEOUT_SECONDS = 120
@@ -97,15 +100,15 @@ def by_scheduler(stack: Stack, dags: list[str], by_chain: Results) -> Results:
     return Results(in_order(by_dag), all_seen(by_dag), {dag_id: names for dag_id, names in waiting.items() if names})
 
 
-def test_same_dags(by_chain: Results, by_scheduler: Results) -> None:
-    """The same DAGs run."""
+def test_dags(by_chain: Results, by_scheduler: Results) -> None:
+    """The chain runs the same DAGs as the scheduler."""
     assert set(by_chain.runs) == set(by_scheduler.runs)
     assert "chained_deep" in by_chain.runs
     assert "chained_behind_alias" in by_chain.runs
     assert not {"chained_waits", "chained_after_skip"} & set(by_chain.runs)
 
 
-def test_same_runs(by_chain: Results, by_scheduler: Results) -> None:
+def test_runs(by_chain: Results, by_scheduler: Results) -> None:
     """Each DAG runs as often, with the same states, events and results."""
     for dag_id in set(by_chain.runs) - RACES:
         assert by_chain.runs[dag_id] == by_scheduler.runs[dag_id], dag_id
@@ -114,21 +117,25 @@ def test_same_runs(by_chain: Results, by_scheduler: Results) -> None:
 
 
 def test_races(by_chain: Results, by_scheduler: Results) -> None:
-    """The scheduler may spread these events over several runs; the chain has one run that sees them all."""
+    """Where the scheduler is free to split events over runs, the chain has one run that sees all of them.
+
+    The scheduler itself may miss one: an event that is committed while a run reads those before it.
+    """
     for dag_id in RACES:
         assert len(by_chain.runs[dag_id]) == 1
         assert set(by_scheduler.seen[dag_id]) <= set(by_chain.seen[dag_id])
-    assert by_chain.seen["chained_race_of_two"] == by_scheduler.seen["chained_race_of_two"]
+    written = [one for found in by_scheduler.runs.values() for *_, wrote in found for one in wrote]
+    assert by_chain.seen["chained_race_of_two"] == sorted(filter(OF_TWO.match, written))
 
 
-def test_same_waiting(by_chain: Results, by_scheduler: Results) -> None:
+def test_waiting(by_chain: Results, by_scheduler: Results) -> None:
     """The same DAGs wait, with the same assets."""
     assert by_chain.waiting == by_scheduler.waiting
     assert by_chain.waiting["chained_waits"] == ["chained_one"]
 
 
 def test_cycle(stack: Stack, dags: list[str]) -> None:
-    """A cycle is shown, and the exit status is 1."""
+    """A cycle is shown and the exit status is 1."""
     result = stack.dev("chain", "--mode", "native", "chained_ping", "--json")
     assert result.returncode == 1, result.stdout + result.stderr
     shown = json.loads(result.stdout)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.native
 
 
-def test_every_stand_in_answers_as_the_vendor_would(stack: Stack) -> None:
+def test_emulators(stack: Stack) -> None:
+    """Every emulator answers as the vendor would."""
     result = stack.dev("conn", "test", "--json")
     shown = {each["conn_id"]: each for each in json.loads(result.stdout)["connections"]}
     assert result.returncode == 0, shown
@@ -22,7 +23,8 @@ def test_every_stand_in_answers_as_the_vendor_would(stack: Stack) -> None:
     assert shown["snowflake_default"]["answer"] == "user WORKBENCH, role DEV, database TELECOMS"
 
 
-def test_a_wrong_password_fails_with_the_services_own_answer_and_is_not_shown(stack: Stack) -> None:
+def test_wrong_password(stack: Stack) -> None:
+    """A wrong password fails with the service's own answer, and is not shown."""
     variable = "AIRFLOW_CONN_SNOWFLAKE_DEFAULT"
     wrong = stack.settings.environment[variable].replace('"password":"offline"', '"password":"sesame-open"')
     env = stack.root / ".env"

@@ -9,25 +9,25 @@ import pytest
 
 from tests.cases.debugger import AttachCases, DebuggerCases, Live
 from tests.dap import Place
-from tests.native.conftest import free_ports
+from tests.ports import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.dap import Message
-    from tests.native.conftest import Stack
+    from tests.native.conftest import Stack, StackMaker
 
 pytestmark = pytest.mark.native
 
 
 @pytest.fixture(scope="module")
-def checkout(make_stack: Callable[..., Stack]) -> Stack:
+def checkout(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
     """A checkout whose environment is not up."""
-    stack = make_stack("debugger")
-    ports = dict(zip(("scheduler", "dag-processor"), free_ports(2), strict=True))
-    with (stack.root / ".env").open("a") as file:
-        file.write(f"WORKBENCH_DEBUGPY={','.join(f'{name}:{port}' for name, port in ports.items())}\n")
-    return stack
+    with make_stack("debugger") as stack:
+        ports = dict(zip(("scheduler", "dag-processor"), free_ports(2), strict=True))
+        with (stack.root / ".env").open("a") as file:
+            file.write(f"WORKBENCH_DEBUGPY={','.join(f'{name}:{port}' for name, port in ports.items())}\n")
+        yield stack
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,11 @@ def attach(checkout: Stack, environment: Live) -> Callable[[str], Message]:
     return entry
 
 
-def test_a_run_says_that_the_stand_ins_are_down_and_how_to_start_them(checkout: Stack) -> None:
-    """However it is started; a task that needs none runs all the same."""
+def test_emulators_down(checkout: Stack) -> None:
+    """A run says that the emulators are down and how to start them, however it is started.
+
+    A task that needs none runs all the same.
+    """
     ingest = checkout.root / "dags/telecoms/ingest_agents.py"
     python = str(checkout.root / ".venv/bin/python")
     for command in ([python, "-m", "workbench.cli", "run", "ingest_agents"], [python, str(ingest)]):

@@ -18,10 +18,10 @@ import pytest
 from workbench.cli.backends.native.supervise import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tests.native.conftest import Stack
+    from tests.native.conftest import Stack, StackMaker
 
 pytestmark = pytest.mark.native
 
@@ -129,19 +129,19 @@ outage()
 
 
 @pytest.fixture(scope="module")
-def lean(make_stack: Callable[..., Stack]) -> Stack:
+def lean(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
     """An environment with the DAG `lean`, switched on."""
-    stack = make_stack("lean")
-    shutil.rmtree(stack.root / "dags/telecoms")
-    with (stack.root / ".env").open("a") as settings:
-        settings.write(FASTER)
-    stack.up()
-    stack.api.post("/variables", {"key": "lean_said", "value": "something"})
-    (stack.root / "dags/lean.py").write_text(DAGS)
-    eventually(lambda: stack.api.get("/dags")["total_entries"] == 3, "the DAGs are there")
-    for dag_id in ("lean", "resumed", "outage"):
-        stack.api.patch(f"/dags/{dag_id}", {"is_paused": False})
-    return stack
+    with make_stack("lean") as stack:
+        shutil.rmtree(stack.root / "dags/telecoms")
+        with (stack.root / ".env").open("a") as settings:
+            settings.write(FASTER)
+        stack.up()
+        stack.api.post("/variables", {"key": "lean_said", "value": "something"})
+        (stack.root / "dags/lean.py").write_text(DAGS)
+        eventually(lambda: stack.api.get("/dags")["total_entries"] == 3, "the DAGs are there")
+        for dag_id in ("lean", "resumed", "outage"):
+            stack.api.patch(f"/dags/{dag_id}", {"is_paused": False})
+        yield stack
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
@@ -187,13 +187,13 @@ def query(stack: Stack, statement: str) -> Any:
         return cursor.fetchone()[0]
 
 
-def test_a_dag_file_may_read_a_variable_while_it_is_parsed(lean: Stack) -> None:
-    """The dag-processor's own copy of the tasks' API is made when it is asked for."""
+def test_variable(lean: Stack) -> None:
+    """A DAG file may read a Variable while it is parsed: the tasks' API that the dag-processor makes on demand."""
     assert lean.api.get("/dags/lean")["description"] == "something"
 
 
-def test_a_worker_lives_as_long_as_its_task(lean: Stack) -> None:
-    """A deferred and three mapped tasks need workers, and none is kept."""
+def test_workers(lean: Stack) -> None:
+    """A worker lives as long as its task: a deferred and three mapped tasks need workers, and none is kept."""
     go = trigger(lean, "as_long")
     eventually(lambda: len(holding(lean, "as_long")) == 3, "three tasks run")
     eventually(lambda: len(workers(lean)) == 3, "the deferred task's worker has gone")
@@ -202,8 +202,11 @@ def test_a_worker_lives_as_long_as_its_task(lean: Stack) -> None:
     eventually(lambda: not workers(lean), "no worker is left")
 
 
-def test_a_task_that_goes_on_before_its_first_worker_is_seen_to_have_ended_does_not_fail(lean: Stack) -> None:
-    """In stock it does where a trigger is quick, "state mismatch": https://github.com/apache/airflow/issues/66374."""
+def test_resumed(lean: Stack) -> None:
+    """A task does not fail that resumes before its first worker is seen to have ended.
+
+    In stock it does where a trigger is quick, "state mismatch": https://github.com/apache/airflow/issues/66374.
+    """
     go = trigger(lean, "resumed", "resumed")
     state = "SELECT state FROM task_instance WHERE dag_id = 'resumed'"
     eventually(lambda: query(lean, state) == "running", "the task runs")
@@ -216,8 +219,8 @@ def test_a_task_that_goes_on_before_its_first_worker_is_seen_to_have_ended_does_
     eventually(lambda: succeeded(lean, "resumed", "resumed"), "the run ends")
 
 
-def test_the_scheduler_is_told_of_a_new_run_and_of_a_task_that_ended(lean: Stack) -> None:
-    """Both send the notification that the scheduler sleeps on."""
+def test_notified(lean: Stack) -> None:
+    """A new run and the end of a task send the notification that the scheduler sleeps on."""
     with closing(psycopg2.connect(lean.settings.database_url.replace("+psycopg2", ""))) as session:
         session.autocommit = True
         session.cursor().execute("LISTEN scheduler_changes")
@@ -237,8 +240,11 @@ def test_the_scheduler_is_told_of_a_new_run_and_of_a_task_that_ended(lean: Stack
     eventually(lambda: succeeded(lean, "told"), "the run ends")
 
 
-def test_a_killed_worker_is_noticed_and_its_task_tried_again(lean: Stack) -> None:
-    """Stock Airflow would wait five minutes for its heartbeat and never free its slot."""
+def test_killed_worker(lean: Stack) -> None:
+    """A killed worker is noticed and its task tried again.
+
+    Stock Airflow would wait five minutes for its heartbeat and never free its slot.
+    """
     go = trigger(lean, "killed")
     eventually(lambda: len(holding(lean, "killed")) == len(workers(lean)) == 3, "three tasks run, and nothing else")
     worker = workers(lean)[0]
@@ -249,8 +255,8 @@ def test_a_killed_worker_is_noticed_and_its_task_tried_again(lean: Stack) -> Non
     eventually(lambda: succeeded(lean, "killed"), "the run ends")
 
 
-def test_tasks_that_the_scheduler_left_behind_are_run_by_the_next(lean: Stack) -> None:
-    """Its tasks end with it, and start anew with the one that supervisor starts."""
+def test_scheduler_ends(lean: Stack) -> None:
+    """Tasks end with their scheduler, and the one that supervisor starts next runs them anew."""
     trigger(lean, "left")
     eventually(lambda: len(holding(lean, "left")) == 3, "three tasks run")
     before = psutil.Process(lean.pid("scheduler"))
@@ -262,8 +268,8 @@ def test_tasks_that_the_scheduler_left_behind_are_run_by_the_next(lean: Stack) -
     eventually(lambda: succeeded(lean, "left"), "the run ends")
 
 
-def test_a_database_that_restarts_is_listened_to_again(lean: Stack) -> None:
-    """Whether the scheduler survives it or is started again."""
+def test_database_restarts(lean: Stack) -> None:
+    """After the database restarts the scheduler listens again, whether it survives that or is started again."""
     listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN scheduler_changes'"
     assert query(lean, listening) == 1
     psutil.Process(lean.pid("postgres")).kill()
@@ -274,8 +280,8 @@ def test_a_database_that_restarts_is_listened_to_again(lean: Stack) -> None:
     eventually(lambda: succeeded(lean, "again"), "a new run ends")
 
 
-def test_tasks_outlive_an_api_server_that_is_away(lean: Stack) -> None:
-    """Whatever a task does meanwhile: work, read, start, be deferred, skip others, push an XCom, end."""
+def test_api_server_away(lean: Stack) -> None:
+    """A task outlives an api-server that is away: it works, reads, starts, is deferred, skips others, pushes, ends."""
     dags, supervisor = lean.root / "dags", Supervisor(lean.settings)
     trigger(lean, "outage", "outage")
     tasks = "SELECT string_agg(state, ' ' ORDER BY state) FROM task_instance WHERE dag_id = 'outage'"
@@ -297,8 +303,8 @@ def test_tasks_outlive_an_api_server_that_is_away(lean: Stack) -> None:
     eventually((dags / "reported").exists, "the callback of a task that ended meanwhile is called")
 
 
-def test_any_airflow_command_can_be_run_the_light_way(lean: Stack) -> None:
-    """`python -m workbench.airflow.launcher` is `airflow`."""
+def test_launcher(lean: Stack) -> None:
+    """`python -m workbench.airflow.launcher` runs any command of `airflow`."""
     command = [str(lean.root / ".venv/bin/python"), "-m", "workbench.airflow.launcher", "version"]
     result = subprocess.run(command, env=lean.settings.environment, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "3.0.6"

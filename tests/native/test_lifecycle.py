@@ -22,9 +22,9 @@ from workbench.cli.backends.native.observe import observe
 from workbench.cli.backends.native.supervise import Supervisor, alive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from tests.native.conftest import Stack
+    from tests.native.conftest import Stack, StackMaker
 
 pytestmark = pytest.mark.native
 
@@ -37,12 +37,13 @@ DEADLINE = 120
 
 
 @pytest.fixture(scope="module")
-def laptop(make_stack: Callable[..., Stack]) -> Stack:
+def laptop(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
     """An environment of a person's own, with two broken DAG files."""
-    stack = make_stack("a checkout with blanks, in a folder whose path is longer than a socket's", ordinary_user=True)
-    for name, (text, _) in BROKEN.items():
-        (stack.root / "dags" / name).write_text(text)
-    return stack
+    name = "a checkout with blanks, in a folder whose path is longer than a socket's"
+    with make_stack(name, ordinary_user=True) as stack:
+        for name, (text, _) in BROKEN.items():
+            (stack.root / "dags" / name).write_text(text)
+        yield stack
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
@@ -61,7 +62,8 @@ def kill(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=10)
 
 
-def test_a_port_that_is_taken_is_named_with_its_holder_and_its_variable(laptop: Stack) -> None:
+def test_port_taken(laptop: Stack) -> None:
+    """A port that is taken is named with its holder and its variable."""
     import socket  # noqa: PLC0415
 
     with socket.create_server(("127.0.0.1", laptop.ports["EMULATORS_S3_PORT"])):
@@ -73,7 +75,8 @@ def test_a_port_that_is_taken_is_named_with_its_holder_and_its_variable(laptop: 
     assert "Traceback" not in result.stderr
 
 
-def test_a_first_up_that_was_killed_while_it_migrated_is_made_good_by_the_next(laptop: Stack) -> None:
+def test_killed_in_migration(laptop: Stack) -> None:
+    """A first `up` that was killed while it migrated is repaired by the next."""
     process = laptop.start("up")
     log = laptop.settings.logs / "airflow-init.log"
     eventually(lambda: process.poll() is not None or (log.is_file() and log.stat().st_size), "the migration begins")
@@ -93,7 +96,8 @@ def test_a_first_up_that_was_killed_while_it_migrated_is_made_good_by_the_next(l
     assert all(service["limit_bytes"] > service["memory_bytes"] for service in status["services"])
 
 
-def test_broken_dag_files_do_not_keep_it_from_coming_up_and_are_named_with_their_line(laptop: Stack) -> None:
+def test_broken_dag_files(laptop: Stack) -> None:
+    """Broken DAG files do not keep the environment from coming up, and are named with their line."""
     expected = {f"dags/{name}": line for name, (_, line) in BROKEN.items()}
 
     def found() -> dict[str, int]:
@@ -104,7 +108,8 @@ def test_broken_dag_files_do_not_keep_it_from_coming_up_and_are_named_with_their
     assert "No module named 'no_such_module'" in laptop.dev("status").stdout
 
 
-def test_nobody_gets_in_without_the_password(laptop: Stack) -> None:
+def test_login(laptop: Stack) -> None:
+    """Nobody gets in without the password, and only this user can read it."""
     settings = laptop.settings
     assert httpx.get(f"{settings.ui_url}/api/v2/dags", trust_env=False).status_code == httpx.codes.UNAUTHORIZED
     assert laptop.api.get("/dags")["total_entries"] >= 0
@@ -113,14 +118,16 @@ def test_nobody_gets_in_without_the_password(laptop: Stack) -> None:
     assert {stat.S_IMODE(file.stat().st_mode) for file in secrets} == {0o600}
 
 
-def test_nothing_listens_beyond_loopback(laptop: Stack) -> None:
+def test_loopback(laptop: Stack) -> None:
+    """Nothing listens beyond loopback."""
     mine = {process.pid for process in laptop.processes()}
     listening = [entry for entry in psutil.net_connections() if entry.status == "LISTEN" and entry.pid in mine]
     assert {entry.laddr.port for entry in listening} == set(laptop.ports.values())
     assert {entry.laddr.ip for entry in listening} == {"127.0.0.1"}
 
 
-def test_no_secret_is_on_any_command_line_or_in_the_environment_of_airflow(laptop: Stack) -> None:
+def test_no_secret_shown(laptop: Stack) -> None:
+    """No secret is on a command line or in the environment of a process."""
     settings = laptop.settings
     secrets = [(settings.keys / name).read_text() for name in ("fernet_key", "jwt_secret", "admin_password")]
     for process in laptop.processes():
@@ -129,7 +136,8 @@ def test_no_secret_is_on_any_command_line_or_in_the_environment_of_airflow(lapto
             assert not [secret for secret in secrets if secret in text], process
 
 
-def test_a_service_that_crashes_is_started_again_and_leaves_no_worker_behind(laptop: Stack) -> None:
+def test_crash(laptop: Stack) -> None:
+    """A service that crashes is started again and leaves no worker behind."""
     before = psutil.Process(laptop.pid("triggerer"))
     children = before.children(recursive=True)
     assert children
@@ -140,7 +148,8 @@ def test_a_service_that_crashes_is_started_again_and_leaves_no_worker_behind(lap
     assert laptop.service("triggerer").kills == 1
 
 
-def test_a_service_that_ends_again_and_again_is_not_given_up_and_the_next_up_brings_it_back(laptop: Stack) -> None:
+def test_crash_loop(laptop: Stack) -> None:
+    """A service that ends again and again is not given up; status says so, and the next `up` starts it."""
     environment = laptop.root / ".venv-emulators"
     target = environment.readlink()
     environment.unlink()
@@ -157,7 +166,8 @@ def test_a_service_that_ends_again_and_again_is_not_given_up_and_the_next_up_bri
     assert laptop.service("emulators").ready
 
 
-def test_up_again_changes_nothing_and_two_at_once_agree(laptop: Stack) -> None:
+def test_up_twice(laptop: Stack) -> None:
+    """`up` again changes nothing, and two at once agree."""
     before = {service.name: service.pid for service in observe(laptop.settings)}
     both = [laptop.start("up"), laptop.start("up")]
     for process in both:
@@ -166,7 +176,8 @@ def test_up_again_changes_nothing_and_two_at_once_agree(laptop: Stack) -> None:
     assert {service.name: service.pid for service in observe(laptop.settings)} == before
 
 
-def test_after_a_power_cut_the_next_up_finds_everything_again(laptop: Stack) -> None:
+def test_power_cut(laptop: Stack) -> None:
+    """After a power cut the next `up` finds everything again."""
     laptop.api.post("/variables", {"key": "kept", "value": "encrypted"})
     kill(laptop.processes())
     assert not json.loads(laptop.dev("status", "--json").stdout)["ok"]
@@ -176,7 +187,8 @@ def test_after_a_power_cut_the_next_up_finds_everything_again(laptop: Stack) -> 
     assert laptop.api.get("/variables/kept")["value"] == "encrypted"
 
 
-def test_orphans_of_a_supervisor_that_was_killed_are_ended_by_the_next_up(laptop: Stack) -> None:
+def test_orphans(laptop: Stack) -> None:
+    """Orphans of a supervisor that was killed are ended by the next `up`."""
     supervisor = Supervisor(laptop.settings)
     leader = psutil.Process(json.loads(supervisor.record.read_text())["pid"])
     orphans = supervisor.members()
@@ -188,7 +200,8 @@ def test_orphans_of_a_supervisor_that_was_killed_are_ended_by_the_next_up(laptop
     assert not [orphan for orphan in orphans if alive(orphan)]
 
 
-def test_a_changed_setting_takes_effect_with_the_next_up(laptop: Stack) -> None:
+def test_changed_setting(laptop: Stack) -> None:
+    """A changed setting takes effect with the next `up`."""
     with (laptop.root / ".env").open("a") as file:
         file.write("AIRFLOW__WEBSERVER__INSTANCE_NAME='A laptop'\r\n")
 
@@ -198,7 +211,8 @@ def test_a_changed_setting_takes_effect_with_the_next_up(laptop: Stack) -> None:
     assert laptop.api._http.get("/ui/config").json()["instance_name"] == "A laptop"
 
 
-def test_down_leaves_no_process_and_says_so(laptop: Stack) -> None:
+def test_down(laptop: Stack) -> None:
+    """`down` leaves no process and says so."""
     before = laptop.processes()
     result = laptop.dev("down")
     assert "no process is left" in result.stdout
@@ -207,7 +221,8 @@ def test_down_leaves_no_process_and_says_so(laptop: Stack) -> None:
     assert "Nothing was running" in laptop.dev("down").stdout
 
 
-def test_ctrl_c_while_it_starts_leaves_no_process(laptop: Stack) -> None:
+def test_ctrl_c(laptop: Stack) -> None:
+    """Ctrl-C during a start leaves no process."""
     process = laptop.start("up")
     eventually(lambda: process.poll() is not None or Supervisor(laptop.settings).running(), "the supervisor runs")
     process.send_signal(signal.SIGINT)
@@ -217,7 +232,8 @@ def test_ctrl_c_while_it_starts_leaves_no_process(laptop: Stack) -> None:
     assert not laptop.processes()
 
 
-def test_a_service_that_cannot_start_is_told_with_the_end_of_its_log(laptop: Stack) -> None:
+def test_cannot_start(laptop: Stack) -> None:
+    """A service that cannot start is reported with the end of its log."""
     with (laptop.root / ".env").open("a") as file:
         file.write("AIRFLOW__CORE__EXECUTOR=NoSuchExecutor\r\n")
     result = laptop.dev("up")
@@ -226,7 +242,8 @@ def test_a_service_that_cannot_start_is_told_with_the_end_of_its_log(laptop: Sta
     assert "NoSuchExecutor doesn't look like a module path" in result.stderr
 
 
-def test_reset_forgets_everything_but_the_set_up(laptop: Stack) -> None:
+def test_reset(laptop: Stack) -> None:
+    """`reset` asks, then forgets everything but the set-up."""
     (laptop.settings.run / "uv").mkdir()
     assert "reset --yes" in laptop.dev("reset").stderr
     assert laptop.settings.keys.is_dir()

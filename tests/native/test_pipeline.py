@@ -136,14 +136,16 @@ def pipeline(stack: Stack, first_demo: dict[str, Any]) -> Pipeline:
     return found
 
 
-def test_the_demo_runs_the_chain_and_every_number_agrees(first_demo: dict[str, Any]) -> None:
+def test_demo(first_demo: dict[str, Any]) -> None:
+    """The demo runs the chain and every number agrees."""
     assert first_demo["ok"] is True
     assert {check["name"] for check in first_demo["checks"] if not check["ok"]} == set()
     assert {run["dag_id"] for run in first_demo["runs"]} == set(DAGS)
     assert first_demo["marts"]["fct_complaints"] == first_demo["marts"]["obt_complaints_overview"] > 0
 
 
-def test_each_stage_is_woken_by_the_one_before(first_demo: dict[str, Any]) -> None:
+def test_stages(first_demo: dict[str, Any]) -> None:
+    """Each stage is triggered by the one before."""
     loads = [run for run in first_demo["runs"] if run["dag_id"] == "load_warehouse" and run["woken_by"] != [BY_TIME]]
     marts = [run for run in first_demo["runs"] if run["dag_id"] == "transform_marts"]
     assert loads
@@ -152,15 +154,15 @@ def test_each_stage_is_woken_by_the_one_before(first_demo: dict[str, Any]) -> No
     assert all(set(run["woken_by"]) == {"warehouse"} for run in marts)
 
 
-def test_a_second_demo_changes_no_row_and_says_so(stack: Stack, pipeline: Pipeline) -> None:
-    """Guarantee 2: reruns of every ingest leave the same rows."""
+def test_second_demo(stack: Stack, pipeline: Pipeline) -> None:
+    """Guarantee 2: reruns of every ingest leave the same rows, and the demo says so."""
     result = stack.dev("demo")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "no row of any mart changed" in result.stdout
 
 
-def test_what_was_announced_while_the_consumer_was_paused_is_loaded(pipeline: Pipeline) -> None:
-    """Guarantee 1: a paused consumer is not woken; whatever wakes it next finds everything."""
+def test_paused(pipeline: Pipeline) -> None:
+    """Guarantee 1: a paused consumer is not triggered; whatever triggers it next finds all that was announced."""
     days = ["2025-12-01", "2025-12-02", "2025-12-03"]
     pipeline.pause("load_warehouse", paused=True)
     for day in days[:2]:
@@ -173,7 +175,7 @@ def test_what_was_announced_while_the_consumer_was_paused_is_loaded(pipeline: Pi
     until("their marts", lambda: [pipeline.calls_in_mart(day) for day in days] == [10, 10, 10])
 
 
-def test_the_sweep_finds_what_no_event_tells(pipeline: Pipeline) -> None:
+def test_sweep(pipeline: Pipeline) -> None:
     """Guarantee 1: a run without any event, as the sweep starts it, loads what was left."""
     day = "2025-12-04"
     pipeline.pause("load_warehouse", paused=True)
@@ -184,8 +186,8 @@ def test_the_sweep_finds_what_no_event_tells(pipeline: Pipeline) -> None:
     assert pipeline.loaded(day) == 7
 
 
-def test_a_bad_file_fails_its_own_day_is_told_and_the_others_go_on(stack: Stack, pipeline: Pipeline) -> None:
-    """Guarantee 4, and the alert: file and row are named in Slack."""
+def test_bad_file(stack: Stack, pipeline: Pipeline) -> None:
+    """Guarantee 4: a bad file fails its own day, the others go on, and Slack names file and row."""
     good, bad = "2025-12-05", "2025-12-06"
     pipeline.put_calls(good, 5)
     pipeline.put_calls(bad, 5, extra="5,c-broken,1,Billing,1001,a,b,c,d,one,two,too many\n")
@@ -204,8 +206,8 @@ def test_a_bad_file_fails_its_own_day_is_told_and_the_others_go_on(stack: Stack,
     assert "row 6" in text
 
 
-def test_killed_in_the_middle_of_loading_nothing_is_lost_or_loaded_twice(stack: Stack, pipeline: Pipeline) -> None:
-    """Guarantees 1 and 2: the scheduler and its tasks die by SIGKILL while a wave is being loaded."""
+def test_killed(stack: Stack, pipeline: Pipeline) -> None:
+    """Guarantees 1 and 2: nothing is lost or loaded twice where scheduler and tasks die during a load."""
     days = [f"2025-12-{n}" for n in range(10, 15)]
     for day in days:
         pipeline.put_calls(day, 20)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.native
 
 
-def test_psql_is_there_and_on_airflows_database(stack: Stack) -> None:
+def test_psql(stack: Stack) -> None:
+    """`psql` is there, and connects to Airflow's database."""
     result = stack.dev("shell", "--", "psql", "-Atc", "SELECT current_database(), count(*) > 0 FROM alembic_version")
     assert result.stdout.strip() == "airflow|t", result.stderr

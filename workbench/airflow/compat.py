@@ -16,6 +16,7 @@ from importlib import metadata
 STOCK = "WORKBENCH_STOCK"
 #: Module of this package -> the versions of Airflow that it knows. Add a version when the tests pass with it.
 KNOWN: dict[str, tuple[str, ...]] = {
+    "bounded_events": ("3.0.6",),
     "current_dags": ("3.0.6",),
     "current_triggers": ("3.0.6",),
     "debug_database": ("3.0.6",),

@@ -29,8 +29,12 @@ STARTS_WITH = {
 }
 #: component -> the class in that module that serves the tasks' API to its children.
 SERVES = {"dag-processor": "DagFileProcessorManager", "triggerer": "TriggerRunnerSupervisor"}
-#: component -> the module of this package that changes it.
-CHANGED_BY = {"dag-processor": "reload", "scheduler": "current_dags", "triggerer": "current_triggers"}
+#: component -> the modules of this package that change it.
+CHANGED_BY = {
+    "dag-processor": ("reload",),
+    "scheduler": ("bounded_events", "current_dags"),
+    "triggerer": ("current_triggers",),
+}
 #: svcs, which Airflow's API is wired with, loads every web framework that it finds; Airflow uses the first two.
 FOREIGN_FRAMEWORKS = ("svcs.aiohttp", "svcs.flask", "svcs.pyramid")
 #: The setting that names the executor, its value for a LocalExecutor, and the same in this project's edition.
@@ -68,8 +72,8 @@ def change(component: str) -> None:
         # A child's garbage collector leaves what its parent had loaded: touching an object's header copies its page.
         os.register_at_fork(after_in_child=gc.freeze)
     distrust_young_bytecode()
-    if component in CHANGED_BY:
-        compat.install(CHANGED_BY[component])
+    for name in CHANGED_BY.get(component, ()):
+        compat.install(name)
 
 
 def use_lean_executor() -> None:

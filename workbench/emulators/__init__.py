@@ -1,7 +1,6 @@
-"""Emulators for S3, Snowflake, Google Sheets and Slack: one process that speaks to the vendors' own clients.
+"""Emulators for S3, Snowflake, Google Sheets and Slack: one process that the vendors' own clients connect to.
 
-Importing this package costs nothing: what serves lives in modules that only `python -m workbench.emulators`
-imports, in an environment of its own.
+Importing this package is cheap: only `python -m workbench.emulators` imports the servers, in its own environment.
 """
 
 from workbench.emulators.instance import Connections, serve

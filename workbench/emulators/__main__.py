@@ -12,6 +12,6 @@ status = main()
 logging.shutdown()
 sys.stdout.flush()
 sys.stderr.flush()
-# Everything is closed and on the disk. The interpreter's own way out would end in a page of DuckDB's complaints about
-# the threads of clients that are still connected.
+# Everything is closed and on the disk. The interpreter's normal exit would print a page of DuckDB errors about the
+# threads of clients that are still connected.
 os._exit(status)

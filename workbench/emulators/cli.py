@@ -1,4 +1,4 @@
-"""The command line: make the keys, serve, upload sample data."""
+"""The command line: create the keys, serve, upload sample data."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workbench.emulators.errors import EmulatorError
-from workbench.emulators.seclusion import seclude
+from workbench.emulators.isolation import isolate_environment
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `python -m workbench.emulators`.
 
-    :return: 0, or 1 where a foreseen failure was told; usage errors exit with 2, others keep their traceback.
+    :return: 0, or 1 for a foreseen failure; usage errors exit with 2, other errors keep their traceback.
     """
     args = _parser().parse_args(argv)
-    seclude()
+    isolate_environment()
     try:
         status: int = args.run(args)
-    except EmulatorError as error:
-        print(error, file=sys.stderr)
-        return 1
+    except UserError as error:
+        return _report(error.what, error.why, error.fix)
     except (OSError, sqlite3.Error) as error:
-        failure = EmulatorError(
-            f"the emulators failed on {args.data}", str(error), "free disk space, or fix its rights"
-        )
-        print(failure, file=sys.stderr)
-        return 1
+        return _report(f"the emulators failed on {args.data}", str(error), "free disk space, or fix its permissions")
     return status
+
+
+def _report(what: str, why: str, fix: str) -> int:
+    print(f"error: {what}\n  why:  {why}\n  fix:  {fix}", file=sys.stderr)
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,34 +43,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="command", required=True)
 
-    command = commands.add_parser("keys", help="make the throwaway certificates and the Google key, once")
-    command.add_argument("--keys", type=Path, required=True, help="where to put them")
-    command.add_argument("--host", action="append", default=[], help="a name under which clients reach the emulators")
-    command.add_argument("--port", type=int, default=8090, help="the port that the Google key names (8090)")
+    command = commands.add_parser("keys", help="create the throwaway certificates and the Google key, once")
+    command.add_argument("--keys", type=Path, required=True, help="the folder for them")
+    command.add_argument("--host", action="append", default=[], help="a host name that clients use for the emulators")
+    command.add_argument("--port", type=int, default=8090, help="the port in the Google key (8090)")
     command.set_defaults(run=_keys, data=None)
 
     command = commands.add_parser("serve", help="serve in the foreground until SIGTERM")
-    command.add_argument("--data", type=Path, required=True, help="where everything is kept")
-    command.add_argument("--keys", type=Path, required=True, help="where the keys are, or are to be made")
+    command.add_argument("--data", type=Path, required=True, help="the data directory")
+    command.add_argument("--keys", type=Path, required=True, help="the folder of the keys; missing keys are created")
     command.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
-    command.add_argument("--allow-host", action="append", default=[], help="another name that clients may use")
-    command.add_argument(
-        "--port", type=int, default=8090, help="start page, Google and Slack (8090); 0 takes a free one"
-    )
+    command.add_argument("--allow-host", action="append", default=[], help="another host name that clients may use")
+    command.add_argument("--port", type=int, default=8090, help="start page, Google and Slack (8090); 0: a free port")
     command.add_argument("--s3-port", type=int, default=8091, help="S3 (8091)")
     command.add_argument("--snowflake-port", type=int, default=8092, help="Snowflake, over TLS (8092)")
     command.add_argument("--empty", action="store_true", help="no sample data at the first start")
     command.set_defaults(run=_serve)
 
     command = commands.add_parser("sample", help="upload sample data to running emulators")
-    command.add_argument("--data", type=Path, required=True, help="the data directory of the emulators, for the sheets")
-    command.add_argument("--s3-url", required=True, help="where S3 is")
+    command.add_argument("--data", type=Path, required=True, help="the emulators' data directory, for the sheets")
+    command.add_argument("--s3-url", required=True, help="the URL of S3")
     command.add_argument(
         "--days", type=_days, default="2025-11-20:2025-11-22", help="first and last day of daily files"
     )
-    command.add_argument("--scale", type=int, default=1, help="how many times the default size (1)")
-    command.add_argument("--seed", type=int, default=0, help="another seed makes other data (0)")
-    command.add_argument("--keep", action="store_true", help="leave objects and sheets that are there as they are")
+    command.add_argument("--scale", type=int, default=1, help="multiple of the default size (1)")
+    command.add_argument("--seed", type=int, default=0, help="seed of the random data (0)")
+    command.add_argument("--keep", action="store_true", help="do not replace existing objects and sheets")
     command.set_defaults(run=_sample)
     return parser
 
@@ -79,8 +77,10 @@ def _days(text: str) -> list[dt.date]:
     first, _, last = text.partition(":")
     try:
         begin, end = dt.date.fromisoformat(first), dt.date.fromisoformat(last or first)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; give YYYY-MM-DD or YYYY-MM-DD:YYYY-MM-DD") from None
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a valid range of days: use YYYY-MM-DD or YYYY-MM-DD:YYYY-MM-DD"
+        ) from None
     return [begin + dt.timedelta(days=number) for number in range((end - begin).days + 1)]
 
 

@@ -1,12 +1,18 @@
-"""Faults on demand: make one service limit, fail, hang, trickle or drop, so that tests see what clients do."""
+"""Faults on demand: make one service limit, fail, hang, slow down or drop, so that tests see what clients do."""
 
 from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-SERVICES = ("google", "sheets", "slack", "s3", "snowflake")
+from starlette.responses import PlainTextResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from starlette.responses import Response
+
 KINDS = ("limit", "error", "hang", "slow", "drop", "lose")
 
 
@@ -14,13 +20,13 @@ KINDS = ("limit", "error", "hang", "slow", "drop", "lose")
 class Fault:
     """One fault.
 
-    :param service: which service it befalls.
+    :param service: the service that it applies to.
     :param kind: `limit` answers 429 (S3: 503 SlowDown), `error` fails with 500 or with `error`, `hang` waits `seconds`
-        and then serves whoever still waits, `slow` serves at once but takes `seconds` to send the answer byte by byte,
-        `drop` closes the connection without serving or answering, `lose` serves and closes it without answering.
-    :param times: how many requests it befalls; all of them, until it is cleared, where it is None.
-    :param seconds: what Retry-After says, or how long it hangs or trickles.
-    :param error: for `error`: the code in the answer, such as Slack's `not_in_channel`.
+        and then serves the client if it still waits, `slow` serves at once but takes `seconds` to send the response
+        byte by byte, `drop` closes the connection without serving, `lose` serves and closes it without a response.
+    :param times: the number of requests that it applies to; None: all, until it is cleared.
+    :param seconds: the value of Retry-After, or how long it hangs or takes to send.
+    :param error: for `error`: the code in the response, such as Slack's `not_in_channel`.
     :param match: only requests whose path contains it.
     """
 
@@ -31,40 +37,51 @@ class Fault:
     error: str | None = None
     match: str = ""
 
-    def __post_init__(self) -> None:
-        """Refuse what would silently do nothing."""
-        if self.service not in SERVICES:
-            raise ValueError(f"service is one of {', '.join(SERVICES)}, not {self.service!r}")
-        if self.kind not in KINDS:
-            raise ValueError(f"kind is one of {', '.join(KINDS)}, not {self.kind!r}")
-        if self.service == "s3" and self.kind in {"slow", "lose"}:
-            raise ValueError(f"s3 has no fault {self.kind}")
+
+def plain_failure(fault: Fault) -> Response:
+    """Return the response of a service without an error format of its own to a fault of kind `limit` or `error`."""
+    retry = {"Retry-After": str(max(1, round(fault.seconds)))}
+    return PlainTextResponse("Fault asked for.\n", status_code=429 if fault.kind == "limit" else 500, headers=retry)
 
 
 class Faults:
-    """The faults in force, shared by all listeners."""
+    """The active faults, shared by all listeners.
 
-    def __init__(self) -> None:
+    :param services: the names of the services.
+    """
+
+    def __init__(self, services: Collection[str]) -> None:
+        self._services = services
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
     def add(self, **fields: Any) -> None:
-        """Put a fault in force."""
+        """Activate a fault.
+
+        :raises ValueError: for a service or a kind that does not exist.
+        """
+        fault = Fault(**fields)
+        if fault.service not in self._services:
+            raise ValueError(f"{fault.service!r} is not a valid service: choose one of {', '.join(self._services)}")
+        if fault.kind not in KINDS:
+            raise ValueError(f"{fault.kind!r} is not a valid kind: choose one of {', '.join(KINDS)}")
+        if fault.service == "s3" and fault.kind in {"slow", "lose"}:
+            raise ValueError(f"{fault.kind!r} is not a valid kind for s3")
         with self._lock:
-            self._faults.append(Fault(**fields))
+            self._faults.append(fault)
 
     def clear(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
-    def listed(self) -> list[dict[str, Any]]:
-        """Return the faults in force."""
+    def active(self) -> list[dict[str, Any]]:
+        """Return the active faults."""
         with self._lock:
             return [asdict(fault) for fault in self._faults]
 
     def take(self, service: str, path: str) -> Fault | None:
-        """Return the fault that befalls this request, and count it."""
+        """Return the fault that applies to this request, and count the request."""
         with self._lock:
             for fault in self._faults:
                 if fault.service == service and fault.match in path:

@@ -1,4 +1,4 @@
-"""What every page has: its templates and their filters, its own few files, and headers that let nothing else run."""
+"""What all pages share: templates and their filters, static files, and headers that allow nothing else to run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_CELL = 80
 HEADERS = {
-    # Nothing but the pages' own files may load or run, whatever an object's name or a message tries.
+    # Only the pages' own files may load or run, whatever the name of an object or a message contains.
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -29,12 +29,12 @@ HEADERS = {
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a page. Whatever it shows is escaped."""
+    """Return a page; all values are escaped."""
     return _TEMPLATES.get_template(template).render(**values)
 
 
-def asset(name: str) -> Route:
-    """Serve one of the pages' own files."""
+def static(name: str) -> Route:
+    """Return the route of a static file."""
 
     def serve(_request: Request) -> Response:
         return FileResponse(TEMPLATES / name, headers=HEADERS)
@@ -45,7 +45,7 @@ def asset(name: str) -> Route:
 def _size(count: int) -> str:
     amount = float(count)
     for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:  # noqa: PLR2004  # as a KiB has it
+        if amount < 1024:  # noqa: PLR2004  # bytes of a KiB
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} GiB"

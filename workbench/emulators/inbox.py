@@ -1,4 +1,4 @@
-"""The Slack inbox: what the bot posted, as Slack would show it, the newest first, as it comes."""
+"""The Slack inbox: the messages that the bot posted, as Slack shows them, live, the newest first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from workbench.emulators.html import HEADERS, asset, render
+from workbench.emulators.html import HEADERS, render, static
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
     from workbench.emulators.slack_log import Entry, MessageLog
 
-#: How many messages the page holds.
+#: Messages on the page.
 SHOWN = 100
-#: A connection that nobody reads any more is found out by writing to it.
-SIGN_OF_LIFE = 15
+#: Seconds between two comments to an idle stream: only a write shows that the browser has gone.
+KEEP_ALIVE_SECONDS = 15
 
 
 @dataclass(frozen=True)
 class Inbox:
     """The page, and the stream of Server-Sent Events that keeps it up to date.
 
-    :param messages: what Slack received.
+    :param messages: the log of Slack messages.
     """
 
     messages: MessageLog
 
     def routes(self) -> list[Route]:
-        """Return the paths that it serves."""
+        """Return its routes."""
         return [
             Route("/slack", self._page),
             Route("/slack/events", self._events),
             Route("/slack/messages", self._messages),
-            asset("slack.css"),
-            asset("slack.js"),
+            static("slack.css"),
+            static("slack.js"),
         ]
 
     def _page(self, request: Request) -> Response:
@@ -55,19 +55,19 @@ class Inbox:
         return JSONResponse(self.messages.all())
 
     async def _events(self, request: Request) -> Response:
-        """Stream each message as the HTML that the page puts in front."""
-        # A browser that lost the connection says itself what it saw last.
+        """Stream each message as HTML, which the page adds at the top."""
+        # A browser that reconnects sends the id of the last message that it has seen.
         after = request.headers.get("last-event-id") or request.query_params.get("after", "")
         number = int(after) if after.isdecimal() else self.messages.count
         stream = self._stream(number, request.query_params.get("channel", ""))
         return StreamingResponse(stream, media_type="text/event-stream", headers=HEADERS)
 
     async def _stream(self, number: int, channel: str) -> AsyncIterator[str]:
-        loop, woken = asyncio.get_running_loop(), asyncio.Event()
-        with self.messages.watched(lambda: loop.call_soon_threadsafe(woken.set)):
+        loop, changed = asyncio.get_running_loop(), asyncio.Event()
+        with self.messages.watch(lambda: loop.call_soon_threadsafe(changed.set)):
             while not self.messages.closed:
-                woken.clear()
-                if number > self.messages.count:  # the log was emptied: what the page shows is gone
+                changed.clear()
+                if number > self.messages.count:  # the log was emptied
                     yield "event: reset\ndata:\n\n"
                     return
                 for entry in self.messages.since(number):
@@ -76,7 +76,7 @@ class Inbox:
                         # JSON, because a line feed in a message would end the event.
                         yield f"id: {number}\ndata: {json.dumps(render('slack_entry.html', entry=entry))}\n\n"
                 try:
-                    await asyncio.wait_for(woken.wait(), SIGN_OF_LIFE)
+                    await asyncio.wait_for(changed.wait(), KEEP_ALIVE_SECONDS)
                 except TimeoutError:
                     yield ": nothing new\n\n"
 

@@ -1,4 +1,4 @@
-"""Start a fresh instance of the emulators on free ports, and say how to reach it."""
+"""Start an instance of the emulators on free ports."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULTS = ROOT / "compose" / "emulators.env"
 START_SECONDS = 60
-#: Bytes left on a disk on which the log may have lost what it was told.
+#: A disk with fewer free bytes may be why the log is empty.
 NEARLY_FULL = 1 << 20
 
 
 @dataclass(frozen=True)
 class Connections:
-    """Where one running instance is, and what a client needs to reach it."""
+    """The addresses of one running instance, and what its clients need."""
 
     page_url: str
     s3_url: str
@@ -40,7 +40,7 @@ class Connections:
     pid: int
 
     def env(self) -> dict[str, str]:
-        """Return the settings of `compose/emulators.env` for this instance, and the certificates to trust."""
+        """Return the settings in `compose/emulators.env` for this instance, and the certificates to trust."""
         host, _, port = self.page_url.removeprefix("http://").rpartition(":")
         settings = default_settings(
             {
@@ -54,21 +54,21 @@ class Connections:
         return settings | {"REQUESTS_CA_BUNDLE": str(self.ca_bundle)}
 
 
-def default_settings(places: Mapping[str, str]) -> dict[str, str]:
-    """Read `compose/emulators.env` with the `${NAMES}` in it replaced.
+def default_settings(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings in `compose/emulators.env`, with each `${NAME}` replaced.
 
-    :param places: EMULATORS_HOST, EMULATORS_PORT, EMULATORS_S3_PORT, EMULATORS_SNOWFLAKE_PORT and KEYS_DIR.
+    :param values: EMULATORS_HOST, EMULATORS_PORT, EMULATORS_S3_PORT, EMULATORS_SNOWFLAKE_PORT and KEYS_DIR.
     """
     lines = DEFAULTS.read_text().splitlines()
     pairs = (line.partition("=") for line in lines if line.strip() and not line.startswith("#"))
-    return {name: string.Template(value).substitute(places) for name, _, value in pairs}
+    return {name: string.Template(value).substitute(values) for name, _, value in pairs}
 
 
 @contextmanager
 def serve(data: Path | None = None, *, sample: bool = False) -> Iterator[Connections]:
     """Run the emulators on free loopback ports until the block ends.
 
-    :param data: the data directory; a temporary one by default. Given again, the instance goes on with what it holds.
+    :param data: the data directory; a temporary one by default. The instance continues with the data in it.
     :param sample: upload the sample data on the first start.
     """
     with tempfile.TemporaryDirectory(prefix="emulators-") as scratch:
@@ -117,8 +117,8 @@ def _wait(process: subprocess.Popen[bytes], address: Path, log: Path) -> dict[st
             found: dict[str, int] = json.loads(address.read_text())
             return found
         time.sleep(0.02)
-    state = "did not become healthy" if process.poll() is None else f"ended with status {process.returncode}"
-    said = log.read_text(errors="replace")
-    if not said and shutil.disk_usage(log.parent).free < NEARLY_FULL:
-        said = f"nothing was logged: the disk that holds {log.parent} is full"
-    raise RuntimeError(f"the emulators {state}:{os.linesep}{said}")
+    state = "did not become healthy" if process.poll() is None else f"exited with status {process.returncode}"
+    output = log.read_text(errors="replace")
+    if not output and shutil.disk_usage(log.parent).free < NEARLY_FULL:
+        output = f"nothing was logged: the disk that holds {log.parent} is full"
+    raise RuntimeError(f"the emulators {state}:{os.linesep}{output}")

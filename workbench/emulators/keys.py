@@ -1,7 +1,7 @@
-"""Make the throwaway keys: a local certificate authority, the server's certificate, a Google service account key.
+"""Create the throwaway keys: a local certificate authority, the server's certificate, a Google service account key.
 
-The authority's private key is never written: it signs one certificate and is forgotten, so that nothing on the disk
-can vouch for another host. When the certificate no longer fits, all are made anew.
+The authority's private key is never written: it signs one certificate and is discarded, so that nothing on the disk
+can sign a certificate for another host. When the certificate no longer fits, all are created again.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from workbench.emulators.errors import EmulatorError
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,10 +34,9 @@ SERVICE_ACCOUNT = "google_service_account.json"
 
 
 def ensure(keys: Path, hosts: Sequence[str], port: int) -> None:
-    """Make in `keys` whatever is missing, spent or for another address.
+    """Create the keys that are missing, expired or for another address.
 
-    :param hosts: names and addresses under which clients reach the emulators, beside loopback; the first is the one
-        that the Google key names.
+    :param hosts: host names and addresses that clients use, in addition to loopback; the Google key holds the first.
     :param port: the port of the Google token endpoint.
     """
     try:
@@ -49,14 +48,14 @@ def ensure(keys: Path, hosts: Sequence[str], port: int) -> None:
             _make_bundle(keys)
             _make_service_account(keys, f"http://{hosts[0] if hosts else '127.0.0.1'}:{port}")
     except OSError as error:
-        raise EmulatorError(
-            f"the keys cannot be made in {keys}", str(error), "free disk space, or give the folder to your user"
+        raise UserError(
+            f"the keys cannot be created in {keys}", str(error), "free disk space, or make your user the folder's owner"
         ) from None
 
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Keep two makers of one set of keys from mixing theirs."""
+    """Keep two processes from creating one set of keys at once."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -107,24 +106,24 @@ def _make_certificates(keys: Path, hosts: Sequence[str]) -> None:
 
 
 def _make_bundle(keys: Path) -> None:
-    """Join the certificates that are in force on this machine and the authority: a company's proxy stays trusted."""
-    in_force = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
+    """Join the certificates that this machine trusts and the authority: a company's proxy stays trusted."""
+    trusted_file = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE") or certifi.where()
     bundle = keys / "ca-bundle.pem"
     authority = (keys / "ca.pem").read_bytes()
-    if bundle.exists() and bundle.samefile(in_force):
-        in_force = certifi.where()  # called from an environment that this bundle already serves
+    if bundle.exists() and bundle.samefile(trusted_file):
+        trusted_file = certifi.where()  # the environment uses this bundle already
     try:
-        with open(in_force, "rb") as file:  # noqa: PTH123  # a path from the environment, opened as it stands
+        with open(trusted_file, "rb") as file:  # noqa: PTH123  # a path from the environment, used unchanged
             trusted = file.read()
     except OSError as error:
-        raise EmulatorError(
+        raise UserError(
             "the trusted certificates cannot be read", str(error), "fix or unset REQUESTS_CA_BUNDLE and SSL_CERT_FILE"
         ) from None
     _write(bundle, trusted.rstrip() + b"\n" + authority)
 
 
 def _make_service_account(keys: Path, url: str) -> None:
-    """Write a key file such as Google's console gives, whose token endpoint is the emulator."""
+    """Write a key file as Google's console does, whose token endpoint is the emulator."""
     path = keys / SERVICE_ACCOUNT
     try:
         account = json.loads(path.read_bytes())
@@ -146,7 +145,7 @@ def _make_service_account(keys: Path, url: str) -> None:
 
 
 def _write(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Replace a file at once, unless it holds this content already."""
+    """Replace a file atomically, unless it holds this content already."""
     if path.exists() and path.read_bytes() == content:
         return
     draft = path.with_name(f".{path.name}.new")
@@ -176,7 +175,7 @@ def _certificate(
         issuer_name=issuer,
         public_key=public_key,
         serial_number=x509.random_serial_number(),
-        not_valid_before=now - dt.timedelta(days=1),  # clocks of virtual machines lag after sleep
+        not_valid_before=now - dt.timedelta(days=1),  # the clock of a virtual machine may be late after sleep
         not_valid_after=now + LIFETIME,
     )
 

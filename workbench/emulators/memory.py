@@ -1,4 +1,4 @@
-"""Give freed memory back to the machine, which glibc and Arrow would keep for later."""
+"""Return freed memory to the machine; glibc and Arrow would keep it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TRIM_ABOVE = 128 * 1024
 
 def configure() -> None:
     """Set up the allocators; before the first thread starts and before Arrow is imported."""
-    # Arrow's own pools keep what a large COPY took.
+    # Arrow's own pools would keep the memory of a large COPY.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     if libc := _libc():
         libc.mallopt(M_ARENA_MAX, ARENAS)
@@ -23,13 +23,13 @@ def configure() -> None:
 
 
 def trim() -> None:
-    """Return free pages."""
+    """Return free pages to the machine."""
     if libc := _libc():
         libc.malloc_trim(0)
 
 
-def settle() -> None:
-    """Spare what start-up left from every later collection."""
+def freeze() -> None:
+    """Exclude the objects made during start-up from later garbage collections."""
     gc.collect()
     gc.freeze()
     trim()

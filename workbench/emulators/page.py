@@ -1,4 +1,4 @@
-"""The start page: what the pipeline did, for a person to see. Whatever it shows is escaped."""
+"""The start page: the tables, messages, objects and sheets that the emulators hold. All values are escaped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from workbench.emulators.html import HEADERS, asset, render
+from workbench.emulators.html import HEADERS, render, static
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from workbench.emulators.s3 import S3
-    from workbench.emulators.sheets import SpreadsheetStore
     from workbench.emulators.slack_log import MessageLog
+    from workbench.emulators.spreadsheets import SpreadsheetStore
 
 SHOWN_PARQUET_ROWS = 50
 SHOWN_OBJECTS, SHOWN_ROWS, SHOWN_MESSAGES = 100, 5, 5
@@ -29,12 +29,12 @@ TEXT_SUFFIXES = {".csv", ".json", ".jsonl", ".log", ".md", ".sql", ".txt", ".xml
 
 @dataclass(frozen=True)
 class Page:
-    """The page and the objects behind its links.
+    """The page, and the objects that it links to.
 
     :param s3: the buckets.
     :param sheets: the spreadsheets.
-    :param messages: what Slack received.
-    :param tables: gives the warehouse's tables.
+    :param messages: the log of Slack messages.
+    :param tables: returns the warehouse's tables.
     """
 
     s3: S3
@@ -43,12 +43,12 @@ class Page:
     tables: Callable[[], Sequence[Any]]
 
     def routes(self) -> list[Route]:
-        """Return the paths that it serves."""
+        """Return its routes."""
         return [
             Route("/", self._start),
-            asset("page.css"),
-            asset("page.js"),
-            asset("favicon.svg"),
+            static("page.css"),
+            static("page.js"),
+            static("favicon.svg"),
             Route("/objects/{bucket}/{key:path}", self._object),
         ]
 
@@ -70,16 +70,18 @@ class Page:
     def _tables(self) -> tuple[list[Any], str]:
         try:
             return sorted(self.tables(), key=_marts_first), ""
-        except Exception as error:  # noqa: BLE001  # the page shows what else there is
+        except Exception as error:  # noqa: BLE001  # the rest of the page still shows
             return [], f"{type(error).__name__}: {error}"
 
     def _object(self, request: Request) -> Response:
         bucket, key = request.path_params["bucket"], request.path_params["key"]
         stored = self.s3.find(bucket, key)
         if stored is None:
-            return PlainTextResponse("There is no such object.\n", status_code=404)
+            return PlainTextResponse(f"The object {key} does not exist in the bucket {bucket}.\n", status_code=404)
         if key.endswith(".parquet") and "download" not in request.query_params:
-            with contextlib.suppress(ValueError, OSError):  # pyarrow's: it is no Parquet, so it can only be downloaded
+            with contextlib.suppress(
+                ValueError, OSError
+            ):  # from pyarrow: not a valid Parquet file, so it can only be downloaded
                 return _parquet(bucket, key, stored.path)
         text = Path(key).suffix.lower() in TEXT_SUFFIXES
         kind = "text/plain; charset=utf-8" if text else mimetypes.guess_type(key)[0] or "application/octet-stream"
@@ -93,7 +95,7 @@ class Page:
 
 
 def _parquet(bucket: str, key: str, path: Path) -> Response:
-    import pyarrow.parquet  # noqa: PLC0415  # most visitors never open one
+    import pyarrow.parquet  # noqa: PLC0415  # few visitors open one
 
     with pyarrow.parquet.ParquetFile(path) as file:
         batch = next(file.iter_batches(SHOWN_PARQUET_ROWS), None)

@@ -1,4 +1,4 @@
-"""The S3 emulator: moto behind a WSGI application that streams, persists and answers in S3's own words."""
+"""The S3 emulator: moto behind a WSGI application that streams, persists, and returns S3's own errors."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
 os.environ["MOTO_ACCOUNT_ID"] = "123456789012"
-os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "true"  # buckets are in the path, whatever the host is called
-os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # or moto lets every web page read what it asks for
+os.environ["S3_IGNORE_SUBDOMAIN_BUCKETNAME"] = "true"  # buckets are in the path, whatever the host name is
+os.environ["MOTO_DISABLE_GLOBAL_CORS"] = "true"  # otherwise moto allows every web page to read the responses
 
 from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
@@ -40,9 +40,9 @@ BLOCK = 1 << 18
 READS = {"GET", "HEAD", "OPTIONS"}
 SERVICES = {"s3", "sts"}  # Airflow's connection test asks STS who it is, at the same endpoint
 SCOPE = re.compile(r"/([a-z0-9-]+)/aws4_request")
-#: What a plain request for an object may carry in its query; anything else is left to moto as it is.
+#: The query parameters of a plain request for an object; moto answers requests with others.
 PLAIN_QUERY = {"x-id", "versionId"}
-#: Sub-resources that moto overlooks: it would make, list or delete the bucket instead.
+#: Sub-resources that moto ignores: it would create, list or delete the bucket instead.
 UNSUPPORTED = {
     "abac", "analytics", "intelligent-tiering", "metadataConfiguration", "metadataTable", "metrics", "renameObject",
     "requestPayment", "session", "torrent",
@@ -67,24 +67,24 @@ class BucketView:
 
     @property
     def count(self) -> int:
-        """How many objects it holds."""
+        """The number of objects."""
         return len(self.objects)
 
     @property
     def size(self) -> int:
-        """How many bytes they have."""
+        """The total size in bytes."""
         return sum(item.size for item in self.objects)
 
 
-class _Refusal(Exception):  # noqa: N818  # S3 calls it an error response
-    """An answer in S3's form that is not the wanted one."""
+class S3Error(Exception):
+    """An error response of S3."""
 
     def __init__(self, status: str, code: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code = status, code
 
     def answer(self, start_response: StartResponse) -> Iterable[bytes]:
-        """Return the XML that S3 gives."""
+        """Return the error as S3 sends it."""
         body = (
             f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(self.code)}</Code>'
             f"<Message>{escape(str(self))}</Message><RequestId>emulator</RequestId></Error>"
@@ -94,11 +94,11 @@ class _Refusal(Exception):  # noqa: N818  # S3 calls it an error response
 
 
 class _Request(BackendRequest):  # type: ignore[misc]  # moto publishes no types
-    """A request whose body stays whole, whatever its Content-Type says."""
+    """A request whose body is kept unchanged, whatever its Content-Type is."""
 
     @property
     def want_form_data_parsed(self) -> bool:
-        """Whether the body is a form: an upload from a page's form, or a call of STS. Both have no query."""
+        """Whether the body is a form: an upload from a form of a page, or a call of STS. Neither has a query."""
         return self.method == "POST" and not self.query_string
 
 
@@ -106,8 +106,8 @@ class S3:
     """The WSGI application.
 
     :param folder: where buckets and objects are kept.
-    :param hosts: the names under which it may be addressed.
-    :param faults: the faults asked for over the control endpoint.
+    :param hosts: the host names that it accepts.
+    :param faults: the active faults.
     """
 
     def __init__(self, folder: Path, hosts: KnownHosts, faults: Faults) -> None:
@@ -123,15 +123,15 @@ class S3:
         """Answer one request."""
         try:
             return self._answer(environ, start_response)
-        except _Refusal as refusal:
-            return refusal.answer(start_response)
+        except S3Error as error:
+            return error.answer(start_response)
         except (OSError, sqlite3.Error) as error:
-            # boto3 retries a 500 a few times, then gives the message to its caller.
+            # boto3 retries a 500 a few times, then raises an error with this message.
             why = f"The S3 emulator: {error}"
-            return _Refusal("500 Internal Server Error", "InternalError", why).answer(start_response)
+            return S3Error("500 Internal Server Error", "InternalError", why).answer(start_response)
         except Exception as error:  # noqa: BLE001  # moto raises anything where it lacks a feature
             why = f"The S3 emulator does not support this request: {type(error).__name__}: {error}"
-            return _Refusal("501 Not Implemented", "NotImplemented", why).answer(start_response)
+            return S3Error("501 Not Implemented", "NotImplemented", why).answer(start_response)
 
     def _answer(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self._guard(environ)
@@ -142,38 +142,42 @@ class S3:
             environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
             return []
         elif fault:
-            raise _befallen(fault)
+            raise _failure(fault)
         query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
         if unsupported := UNSUPPORTED.intersection(query):
             why = f"The S3 emulator does not support {environ['REQUEST_METHOD']} ?{min(unsupported)}"
-            raise _Refusal("501 Not Implemented", "NotImplemented", why)
+            raise S3Error("501 Not Implemented", "NotImplemented", why)
         if _service(environ) not in SERVICES:
-            raise _Refusal("501 Not Implemented", "NotImplemented", f"The emulator has no {_service(environ).upper()}.")
+            raise S3Error(
+                "501 Not Implemented", "NotImplemented", f"The emulator does not support {_service(environ).upper()}."
+            )
         if environ["REQUEST_METHOD"] not in READS:
             return self._write(environ, start_response)
         return self._object(environ, query, start_response) or self._moto(environ, start_response)
 
     def _guard(self, environ: Environ) -> None:
-        """Refuse what a foreign web page sends."""
+        """Refuse the requests of foreign web pages."""
 
         def header(name: str) -> str:
             return str(environ.get(f"HTTP_{name.upper().replace('-', '_')}", ""))
 
         if not self.hosts.allow(header("host")):
-            raise _Refusal("403 Forbidden", "AccessDenied", "This host name is not the emulator's.")
+            raise S3Error(
+                "403 Forbidden", "AccessDenied", "This host name is not a name of the emulators; --allow-host adds one."
+            )
         if page := foreign_page(environ["REQUEST_METHOD"], header, links=True):
             why = f"The S3 emulator does not answer web pages, and this request comes from one: {page}"
-            raise _Refusal("403 Forbidden", "AccessForbidden", why)
+            raise S3Error("403 Forbidden", "AccessForbidden", why)
 
     def ensure_bucket(self, name: str) -> None:
-        """Make a bucket, unless there is one."""
+        """Create a bucket, unless it exists."""
         with self._lock:
             if name not in self.index.backend.buckets:
                 self.index.backend.create_bucket(name, "us-east-1")
                 self.index.save(name)
 
     def buckets(self) -> list[BucketView]:
-        """Return what every bucket holds, the newest objects first."""
+        """Return all buckets with their objects, the newest first."""
         with self._lock:
             return [
                 BucketView(
@@ -192,7 +196,7 @@ class S3:
             ]
 
     def find(self, bucket: str, key: str, version: str | None = None) -> StoredKey | None:
-        """Return an object, or one version of it; None where it is not, or is deleted."""
+        """Return an object, or one version of it; None where it does not exist or is deleted."""
         held = self.index.backend.buckets.get(bucket)
         versions = held.keys.getlist(key, []) if held else []
         wanted = [each for each in versions if version in {None, each.version_id}]
@@ -207,7 +211,7 @@ class S3:
         return answer
 
     def _write(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Take the whole body, change the state, make it durable, and only then answer."""
+        """Read the whole body, change the state, make it durable, and only then answer."""
         bucket, key = address(environ)
         with tempfile.SpooledTemporaryFile(BLOCK, dir=str(self._incoming)) as body:
             _copy_body(environ, body)
@@ -225,9 +229,9 @@ class S3:
     def _object(
         self, environ: Environ, query: dict[str, list[str]], start_response: StartResponse
     ) -> Iterable[bytes] | None:
-        """Answer a plain HEAD or GET of an object: moto, asked for its head, gives the headers, the file the bytes.
+        """Answer a plain HEAD or GET of an object: the headers come from moto, the bytes from the file.
 
-        :return: None where it is not that, or moto would not give the object.
+        :return: None for another request, or where moto does not return the object.
         """
         bucket, key = address(environ)
         if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or not key or not PLAIN_QUERY.issuperset(query):
@@ -251,26 +255,26 @@ class S3:
 
 
 def _create_app(service: Any) -> Any:
-    """Make moto's application for a service."""
+    """Return moto's application for a service."""
     app = create_backend_app(service)
     app.request_class = _Request
     return app
 
 
 def _service(environ: Environ) -> str:
-    """Name the service that a request was signed for; S3 where it was not signed at all."""
+    """Return the service that a request is signed for; S3 where it is not signed."""
     signed = SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
     return signed[1] if signed else "s3"
 
 
 def _composite(stored: StoredKey, name: str, value: str) -> str:
-    """Mark a checksum of parts' checksums by their number, as S3 does and moto forgets: clients would compare it."""
+    """Add the number of parts to a checksum of checksums, as S3 does and moto does not: clients compare it."""
     parts = stored.checksum_parts if getattr(stored, "checksum_type", None) == "COMPOSITE" else None
     return f"{value}-{parts}" if parts and name.lower().startswith("x-amz-checksum-") else value
 
 
 def _span(headers: list[tuple[str, str]], size: int) -> tuple[int, int]:
-    """Return the first byte and the number of bytes that an answer promises."""
+    """Return the first byte and the number of bytes that the headers announce."""
     for name, value in headers:
         if name.lower() == "content-range":
             first, _, rest = value.removeprefix("bytes ").partition("-")
@@ -279,16 +283,16 @@ def _span(headers: list[tuple[str, str]], size: int) -> tuple[int, int]:
 
 
 def address(environ: Environ) -> tuple[str, str]:
-    """Return the bucket and the key that a request is about; each may be empty."""
+    """Return the bucket and the key in a request's path; each may be empty."""
     path = environ.get("PATH_INFO", "").encode("latin-1").decode("utf-8", "replace")
     bucket, _, key = path.removeprefix("/").partition("/")
     return bucket, key
 
 
-def _befallen(fault: Fault) -> _Refusal:
+def _failure(fault: Fault) -> S3Error:
     if fault.kind == "limit":
-        return _Refusal("503 Slow Down", "SlowDown", "Please reduce your request rate.")
-    return _Refusal("500 Internal Server Error", fault.error or "InternalError", "We encountered an internal error.")
+        return S3Error("503 Slow Down", "SlowDown", "Please reduce your request rate.")
+    return S3Error("500 Internal Server Error", fault.error or "InternalError", "We encountered an internal error.")
 
 
 def _copy_body(environ: Environ, target: IO[bytes]) -> None:
@@ -318,10 +322,10 @@ class _Handler(WSGIRequestHandler):  # type: ignore[misc]  # skipped by mypy, as
     disable_nagle_algorithm = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 def listen(app: S3, bound: socket.socket) -> BaseWSGIServer:
-    """Make the server for a socket that is bound already; `serve_forever` runs it."""
+    """Return the server for a bound socket; `serve_forever` runs it."""
     host, port = bound.getsockname()[:2]
     return make_server(host, port, app, threaded=True, request_handler=_Handler, fd=bound.fileno())

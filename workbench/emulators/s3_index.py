@@ -1,8 +1,8 @@
-"""The durable index of the S3 emulator: which buckets and objects there are, one row each.
+"""The durable index of the S3 emulator: one row for each bucket and object.
 
-A row is written before the request that changed it is answered. So whatever a client was told survives `kill -9`; a
-power cut may cost the last moments, never leave an object half written: its bytes are on the disk before its row is.
-Uploads in parts that were not completed are forgotten at restart. What the rows cannot be read from is left as it is.
+A row is written before the request that changed it is answered, so every acknowledged change survives `kill -9`. A
+power cut may lose the last moments, but leaves no object half written: its bytes are on the disk before its row.
+Uploads in parts that were not completed are deleted at restart. Data that cannot be read is not changed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from moto.s3.models import MultipartDict, s3_backends
 from moto.s3.utils import _VersionedKeyStore
 
 from workbench.emulators import s3_objects
-from workbench.emulators.errors import EmulatorError, aside
+from workbench.emulators.recovery import move_aside
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 ACCOUNT, PARTITION = "123456789012", "aws"
-#: What this emulator names the bytes of an object.
+#: The names of the files with the bytes of objects.
 BLOB = re.compile(r"[0-9a-f]{32}")
 
 SCHEMA = """
@@ -55,19 +56,19 @@ class Index:
             self._db.executescript(SCHEMA)
             self._load()
         except sqlite3.Error as error:
-            raise EmulatorError(
-                f"the index of the S3 emulator, {folder / 'index.sqlite'}, cannot be read", str(error), aside(folder)
+            raise UserError(
+                f"the S3 emulator's index {folder / 'index.sqlite'} cannot be read", str(error), move_aside(folder)
             ) from None
         self._sweep()
 
     def save(self, bucket: str, key: str | None = None) -> None:
-        """Write what a request changed.
+        """Write the changes of a request.
 
-        :param key: the one object that it changed; by default the bucket itself and all in it.
+        :param key: the only object that it changed; by default the bucket and all of its objects.
         """
-        # What an earlier, failed save left behind comes along: its old bytes are already given up.
+        # What an earlier, failed save did not write is written now: its old bytes are discarded already.
         self._unsaved.add((bucket, key))
-        given_up = list(s3_objects.StoredKey.trash)
+        discarded = list(s3_objects.StoredKey.discarded_blobs)
         self._db.execute("BEGIN")
         try:
             for unsaved_bucket, unsaved_key in self._unsaved:
@@ -82,12 +83,12 @@ class Index:
             raise
         self._tags = tags
         self._unsaved.clear()
-        del s3_objects.StoredKey.trash[: len(given_up)]
-        for blob in given_up:
+        del s3_objects.StoredKey.discarded_blobs[: len(discarded)]
+        for blob in discarded:
             (s3_objects.StoredKey.folder / blob).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the database; nothing is waiting to be written."""
+        """Close the database; everything is written already."""
         self._db.close()
 
     def _save_one(self, name: str, key: str | None) -> None:
@@ -125,28 +126,28 @@ class Index:
                 self.backend.tagger = pickle.loads(state)  # noqa: S301  # as above
         except sqlite3.Error:
             raise
-        except Exception as error:  # noqa: BLE001 damaged pickles raise anything
-            raise EmulatorError(
-                f"the S3 emulator cannot read what it kept in {self.folder}",
-                f"moto {moto.__version__} does not understand it: {error!r}",
-                aside(self.folder),
+        except Exception as error:  # noqa: BLE001  # a damaged pickle raises anything
+            raise UserError(
+                f"the S3 emulator cannot read its data in {self.folder}",
+                f"moto {moto.__version__} does not accept it: {error!r}",
+                move_aside(self.folder),
             ) from None
 
     def _open(self, file: Path) -> sqlite3.Connection:
-        """Open the index, unless that would make the objects of an index that is gone into leftovers."""
+        """Return the index, unless it is missing while objects exist: they would be deleted as unfinished uploads."""
         objects = sum(1 for path in s3_objects.StoredKey.folder.iterdir() if BLOB.fullmatch(path.name))
-        if not objects or (file.is_file() and file.stat().st_size):  # SQLite deletes the log of a file that is gone
+        if not objects or (file.is_file() and file.stat().st_size):  # SQLite deletes the log of a missing file
             index = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
             if not objects or index.execute("SELECT 1 FROM sqlite_master WHERE name = 'objects'").fetchone():
                 return index
-        raise EmulatorError(
-            f"the index of the S3 emulator, {file}, is missing or empty",
-            f"the bytes of {objects} objects are there, and nothing says what they are",
-            f"put the index back; or {aside(self.folder)}",
+        raise UserError(
+            f"the S3 emulator's index {file} is missing or empty",
+            f"without it the names of {objects} existing objects are unknown",
+            f"put the index back; or {move_aside(self.folder)}",
         )
 
     def _sweep(self) -> None:
-        """Delete bytes that no row refers to: parts of uploads that were never completed."""
+        """Delete bytes that no row refers to: parts of uploads that were not completed."""
         known = {
             version.blob
             for bucket in self.backend.buckets.values()

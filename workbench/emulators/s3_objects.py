@@ -1,6 +1,6 @@
 """Moto's S3 objects with their bytes in files, so that memory and restarts do not depend on their size.
 
-Leans on the innards of moto 5.2: `FakeKey`, `FakeMultipart` and the list in which moto keeps every instance alive.
+Relies on internals of moto 5.2: `FakeKey`, `FakeMultipart` and the list in which moto keeps every instance alive.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ BLOCK = 1 << 20
 
 
 class StoredKey(models.FakeKey):  # type: ignore[misc]  # moto publishes no types
-    """One version of an object, or one part of an upload, whose bytes are the file `name`d by its `blob`."""
+    """One version of an object, or one part of an upload, whose bytes are in the file `blob`."""
 
     folder: ClassVar[Path]
-    """Where the bytes are."""
+    """Where the bytes are kept."""
 
-    trash: ClassVar[list[str]] = []
-    """Blobs that nothing in memory refers to any more; deleted once the index says so too."""
+    discarded_blobs: ClassVar[list[str]] = []
+    """Blobs that nothing in memory refers to any more; deleted with the next commit of the index."""
 
     blob: str | None = None
     durable = False
@@ -66,27 +66,27 @@ class StoredKey(models.FakeKey):  # type: ignore[misc]  # moto publishes no type
         return f'"{self._etag}"'
 
     def make_durable(self) -> None:
-        """Have the bytes on the disk, not in the kernel's cache, before an index refers to them."""
+        """Write the bytes from the kernel's cache to the disk, before the index refers to them."""
         if not self.durable:
             with self.path.open("rb") as file:
                 os.fsync(file.fileno())
             self.durable = True
 
     def dispose(self, *, garbage: bool = False) -> None:
-        """Give the file up; it goes with the next commit of the index.
+        """Discard the file; it is deleted with the next commit of the index.
 
-        :param garbage: called by the garbage collector, which also ends mere copies: the next start sweeps instead.
+        :param garbage: called by the garbage collector, also for copies: the next start deletes such files instead.
         """
         if not garbage and not self.disposed:
             self.disposed = True
-            self.trash.append(str(self.blob))
+            self.discarded_blobs.append(str(self.blob))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the bytes, the lock and the parts that the object was assembled from."""
+        """Return the state without the lock and the parts that the object was assembled from."""
         return self.__dict__ | {"lock": None, "multipart": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Go on with the file of an earlier process."""
+        """Restore an object whose file an earlier process wrote."""
         self.__dict__.update(state)
         self.lock = threading.Lock()
 
@@ -101,12 +101,12 @@ class Assembled:
 
 
 class StoredMultipart(models.FakeMultipart):  # type: ignore[misc]  # as above
-    """A multipart upload that is put together on the disk; moto would hold it in memory three times."""
+    """A multipart upload that is assembled on the disk; moto would hold it in memory three times."""
 
     def complete(self, body: Iterator[tuple[int, str]]) -> tuple[Assembled, str, tuple[str, str, int] | None]:
         """Join the parts that the client lists.
 
-        :return: the file, its ETag, and type, value and parts of its checksum.
+        :return: the file, its ETag, and the type, value and number of parts of its checksum.
         """
         parts = self._listed(body)
         whole = Assembled()
@@ -147,17 +147,17 @@ class StoredMultipart(models.FakeMultipart):  # type: ignore[misc]  # as above
         return kind, compute_checksum((StoredKey.folder / whole.blob).read_bytes(), algorithm).decode(), 1
 
 
-class _Forgetful(list[Any]):
-    """Moto appends every instance ever made to a list for its own console: a leak in a server that stays up."""
+class _EmptyList(list[Any]):
+    """A list that stays empty: moto appends every instance to a list for its console, which would leak memory."""
 
     def append(self, _instance: object) -> None:
-        """Forget it."""
+        """Ignore it."""
 
 
 def install(folder: Path) -> None:
-    """Make moto keep objects in `folder`."""
+    """Configure moto to keep objects in `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     StoredKey.folder = folder
     models.FakeKey, models.FakeMultipart = StoredKey, StoredMultipart
     for model in (*model_data["s3"].values(), StoredKey, StoredMultipart):
-        model.instances_tracked = _Forgetful()
+        model.instances_tracked = _EmptyList()

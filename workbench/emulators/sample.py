@@ -1,9 +1,9 @@
-"""Sample data as messy as the real sources, made by code from a seed.
+"""Sample data as messy as the real sources, generated from a seed.
 
-The same seed, day and scale give the same bytes, whichever other days are made. What is wrong on purpose: headings
+The same seed, day and scale produce the same bytes, whichever other days are generated. Wrong on purpose: column names
 with blanks and odd capitals, an unnamed index column, customers and agents that appear twice, e-mails in mixed case,
 blanks around values, empty cells, line breaks inside quotes, dates in two formats, calls that are sent again a day
-later, and agents that the sheet does not know.
+later, and agents that are not in the sheet.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import io
 import json
 from random import Random
 from typing import TYPE_CHECKING, Any, Protocol
+
+from workbench.emulators.spreadsheets import SpreadsheetStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,13 +46,13 @@ MEDIA = ("Twitter", "facebook ", "Instagram", "TikTok", "LinkedIn")
 
 
 class Sink(Protocol):
-    """Where sources go."""
+    """Where the sources are written to."""
 
     def put(self, key: str, content: Iterable[bytes]) -> None:
-        """Keep an object of the source bucket."""
+        """Write an object of the source bucket."""
 
     def sheet(self, tab: str, rows: Iterable[Sequence[str]]) -> None:
-        """Keep a tab of the spreadsheet."""
+        """Write a tab of the spreadsheet."""
 
 
 class FolderSink:
@@ -77,13 +79,13 @@ class FolderSink:
 class EmulatorSink:
     """Running emulators.
 
-    :param s3_url: where S3 is.
+    :param s3_url: the URL of S3.
     :param sheets: the folder of the spreadsheets.
-    :param keep: leave what is there already, which a person may have edited.
+    :param keep: do not replace existing objects and sheets, which a user may have edited.
     """
 
     def __init__(self, s3_url: str, sheets: Path, *, keep: bool = False) -> None:
-        import boto3  # noqa: PLC0415  # makers of files do without it
+        import boto3  # noqa: PLC0415  # not needed to write files
 
         self._sheets = sheets
         self._keep = keep
@@ -106,15 +108,13 @@ class EmulatorSink:
 
     def sheet(self, tab: str, rows: Iterable[Sequence[str]]) -> None:
         """Replace a tab."""
-        from workbench.emulators.sheets import SpreadsheetStore  # noqa: PLC0415  # needs starlette, which FolderSink's users lack
-
         if self._keep and (self._sheets / SPREADSHEET / f"{tab}.csv").exists():
             return
         SpreadsheetStore(self._sheets).write(SPREADSHEET, "Telecoms agents", {tab: rows})
 
 
 def generate(sink: Sink, *, days: Iterable[dt.date], scale: int = 1, seed: int = 0) -> None:
-    """Make the customers, the agents' sheet, and a call log and a complaints file for each day."""
+    """Write the customers, the agents' sheet, and a call log and a complaints file for each day."""
     sink.sheet("agents", _agents(scale, seed))
     sink.put("customers/customers_dataset.csv", _csv_chunks(_customers(scale, seed)))
     for day in days:
@@ -123,7 +123,7 @@ def generate(sink: Sink, *, days: Iterable[dt.date], scale: int = 1, seed: int =
 
 
 def _agents(scale: int, seed: int) -> Iterator[Sequence[str]]:
-    random = Random(f"{seed} agents")  # noqa: S311  # sample data is no secret
+    random = Random(f"{seed} agents")  # noqa: S311  # sample data is not a secret
     yield AGENT_HEAD
     for number in range(AGENTS * scale):
         name = f"{random.choice(FIRST_NAMES)} {random.choice(LAST_NAMES)}"
@@ -134,7 +134,7 @@ def _agents(scale: int, seed: int) -> Iterator[Sequence[str]]:
 
 
 def _customers(scale: int, seed: int) -> Iterator[Sequence[str]]:
-    random = Random(f"{seed} customers")  # noqa: S311  # sample data is no secret
+    random = Random(f"{seed} customers")  # noqa: S311  # sample data is not a secret
     yield CUSTOMER_HEAD
     for number in range(CUSTOMERS * scale):
         first, last = random.choice(FIRST_NAMES), random.choice(LAST_NAMES)
@@ -156,7 +156,7 @@ def _customers(scale: int, seed: int) -> Iterator[Sequence[str]]:
 
 
 def _calls(day: dt.date, scale: int, seed: int) -> Iterator[Sequence[str]]:
-    random = Random(f"{seed} calls {day}")  # noqa: S311  # sample data is no secret
+    random = Random(f"{seed} calls {day}")  # noqa: S311  # sample data is not a secret
     yield CALL_HEAD
     index = 0
     for number in range(CALLS * scale):
@@ -174,7 +174,7 @@ def _calls(day: dt.date, scale: int, seed: int) -> Iterator[Sequence[str]]:
 
 
 def _complaints(day: dt.date, scale: int, seed: int) -> Iterator[dict[str, Any]]:
-    random = Random(f"{seed} complaints {day}")  # noqa: S311  # sample data is no secret
+    random = Random(f"{seed} complaints {day}")  # noqa: S311  # sample data is not a secret
     for number in range(COMPLAINTS * scale):
         status = random.choice(STATUSES)
         resolved = _date(random, day + dt.timedelta(days=random.randrange(5)))
@@ -198,7 +198,7 @@ def _customer_id(number: int) -> str:
 
 
 def _caller(day: dt.date, number: int, scale: int) -> str:
-    """Return the same customer for the same call on whichever day it is sent; one in a hundred is nobody known."""
+    """Return the customer of a call, the same on whichever day it is sent; one in a hundred is unknown."""
     return _customer_id((number * 7919 + day.toordinal()) % (CUSTOMERS * scale * 101 // 100))
 
 

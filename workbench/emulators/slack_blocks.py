@@ -1,6 +1,6 @@
-"""The limits of Block Kit: what makes `chat.postMessage` answer `invalid_blocks`.
+"""The limits of Block Kit, beyond which `chat.postMessage` answers `invalid_blocks`.
 
-Source: https://docs.slack.dev/reference/block-kit/blocks, as far as messages of an alert go.
+Source: https://docs.slack.dev/reference/block-kit/blocks; only the blocks of an alert are checked in full.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 MAX_BLOCKS = 50
-#: Characters of all blocks together, as JSON. Nowhere documented; measured by users of the real one:
+#: Characters of all blocks together, as JSON. Not documented; measured by users of Slack:
 #: https://github.com/slackapi/bolt-js/issues/2509 and https://github.com/slackapi/bolt-js/issues/2867
 MAX_ALL = 13_200
 #: type -> required fields
@@ -38,7 +38,7 @@ MAX_BUTTON_TEXT = 75
 
 
 def problems(blocks: list[Any]) -> list[str]:
-    """Return what Slack would find wrong, each with the JSON pointer to it."""
+    """Return the problems that Slack reports, each with the JSON pointer to it."""
     if len(blocks) > MAX_BLOCKS:
         return [f"no more than {MAX_BLOCKS} items allowed [json-pointer:/blocks]"]
     found: list[str] = []
@@ -52,12 +52,12 @@ def problems(blocks: list[Any]) -> list[str]:
 
 
 def too_long(blocks: list[Any]) -> bool:
-    """Whether Slack would answer `msg_blocks_too_long`."""
+    """Return whether Slack answers `msg_blocks_too_long`."""
     return _size(blocks) > MAX_ALL
 
 
 def _size(value: Any) -> int:
-    """Count characters as JSON has them, but for the backslashes in texts."""
+    """Return the number of characters as JSON, without the backslashes in texts."""
     if isinstance(value, dict):
         return 1 + sum(len(name) + 4 + _size(each) for name, each in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""The messages that Slack received, as JSON lines, the oldest first."""
+"""The log of Slack messages: JSON lines, the oldest first."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-#: How many of the newest the inbox can show; older ones are only in the file.
+#: The newest messages, which the inbox can show; older ones are only in the file.
 RECENT = 200
 
 
 class Entry(NamedTuple):
-    """A message and its place in the log, from 1 on."""
+    """A message and its number in the log, from 1."""
 
     number: int
     message: dict[str, Any]
 
 
 class MessageLog:
-    """The messages received.
+    """The log of the messages received.
 
     :param path: a file of JSON lines.
     """
@@ -39,27 +39,27 @@ class MessageLog:
         self._watchers: set[Callable[[], object]] = set()
         self.closed = False
         if path.exists():
-            _set_damage_aside(path)
+            _move_damage_aside(path)
         self._recent = deque((Entry(number, each) for number, each in enumerate(self.all(), 1)), RECENT)
 
     def append(self, message: dict[str, Any]) -> None:
-        """Keep a message; it is in the file when this returns."""
+        """Write a message; it is in the file when this returns."""
         with self._lock:
             with self._path.open("ab", buffering=0) as file:
                 end = file.tell()
                 line = json.dumps(message).encode() + b"\n"
-                if file.write(line) != len(line):  # the disk is full; half a line would spoil the next one
+                if file.write(line) != len(line):  # the disk is full; half a line would corrupt the next one
                     file.truncate(end)
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            if not end:  # somebody emptied the file
+            if not end:  # a user emptied the file
                 self._recent.clear()
             self._recent.append(Entry(self._count() + 1, message))
-        self._wake()
+        self._notify()
 
     def close(self) -> None:
-        """End the watching: nothing will come any more."""
+        """Notify all watchers that no message will follow."""
         self.closed = True
-        self._wake()
+        self._notify()
 
     def all(self) -> list[dict[str, Any]]:
         """Return every message."""
@@ -69,38 +69,38 @@ class MessageLog:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of messages."""
         with self._lock:
             return self._count()
 
     def since(self, number: int) -> list[Entry]:
-        """Return what came after a message, the oldest first, but no more than the newest `RECENT`."""
+        """Return the messages after a number, the oldest first; at most the newest `RECENT`."""
         with self._lock:
             return [entry for entry in self._recent if entry.number > number]
 
     @contextmanager
-    def watched(self, wake: Callable[[], object]) -> Iterator[None]:
-        """Call `wake`, from any thread, after each message and after the close, until the block ends."""
+    def watch(self, notify: Callable[[], object]) -> Iterator[None]:
+        """Call `notify`, from any thread, after each message and after the close, until the block ends."""
         with self._lock:
-            self._watchers.add(wake)
+            self._watchers.add(notify)
         try:
             yield
         finally:
             with self._lock:
-                self._watchers.discard(wake)
+                self._watchers.discard(notify)
 
-    def _wake(self) -> None:
+    def _notify(self) -> None:
         with self._lock:
             watchers = list(self._watchers)
-        for wake in watchers:
-            wake()
+        for notify in watchers:
+            notify()
 
     def _count(self) -> int:
         return self._recent[-1].number if self._recent else 0
 
 
-def _set_damage_aside(path: Path) -> None:
-    """Keep what is no message in a file of its own: half a line that a kill left, or what an editor did."""
+def _move_damage_aside(path: Path) -> None:
+    """Move lines that are not valid messages to a file of their own: a kill or an editor may leave such lines."""
     content = path.read_bytes()
     lines = [line for line in content.split(b"\n") if line]
     messages = [line for line in lines if _is_message(line)]
@@ -111,7 +111,7 @@ def _set_damage_aside(path: Path) -> None:
         kept = path.with_suffix(".damaged")
         with kept.open("ab") as file:
             file.writelines(damaged)
-        print(f"{path}: {len(damaged)} of its lines are no messages; they are kept in {kept}", file=sys.stderr)
+        print(f"{path}: {len(damaged)} lines are not valid messages; they are kept in {kept}", file=sys.stderr)
     draft = path.with_suffix(".new")
     draft.write_bytes(whole)
     draft.replace(path)

@@ -1,4 +1,4 @@
-"""Slack's mrkdwn as HTML, as Slack shows it. No well-kept library does this; the ones there are go the other way.
+"""Slack's mrkdwn as HTML, as Slack shows it. The maintained libraries only convert the other way.
 
 Source: https://docs.slack.dev/messaging/formatting-message-text
 """
@@ -23,11 +23,11 @@ INLINE = re.compile(
 REFERENCE = re.compile(r"<([^<>\n]+)>")
 QUOTE = re.compile(r"(?:&gt;|>) ?")
 LINK = re.compile(r"(?:https?://|mailto:)\S+", re.IGNORECASE)
-#: The three escapes that Slack knows; any other entity is text to it.
+#: The three escapes in Slack; any other entity is text.
 ESCAPES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 ESCAPE = re.compile("|".join(ESCAPES))
 SHORTCODE = re.compile(r":([a-z0-9_+-]+):")
-#: What alerts use, and a few more.
+#: The emoji that alerts use, and a few more.
 EMOJI = {
     "alarm_clock": "⏰",
     "arrows_counterclockwise": "🔄",
@@ -63,7 +63,7 @@ EMOJI = {
 
 
 def to_html(text: object) -> Markup:
-    """Return mrkdwn as HTML; nothing in it can become markup of its own."""
+    """Return mrkdwn as HTML; all of its text is escaped."""
     shown = Markup()
     for number, part in enumerate(PRE.split(str(text))):
         if number % 2:
@@ -74,7 +74,7 @@ def to_html(text: object) -> Markup:
 
 
 def plain(text: object) -> Markup:
-    """Return plain text as HTML: Slack undoes its escapes and draws emoji there, too."""
+    """Return plain text as HTML: Slack replaces escapes and emoji there, too."""
     undone = ESCAPE.sub(lambda match: ESCAPES[match[0]], str(text))
     return escape(SHORTCODE.sub(lambda match: EMOJI.get(match[1], match[0]), undone))
 
@@ -88,13 +88,13 @@ def text_object(value: Any) -> Markup:
 
 
 def safe_link(url: object) -> str | None:
-    """Return a URL that may be linked to, and nothing for `javascript:` and its like."""
+    """Return a URL that is safe to link to; None for `javascript:` and the like."""
     address = str(url).strip()
     return address if LINK.fullmatch(address) else None
 
 
 def _lines(text: str) -> Markup:
-    """Put lines that begin with `>` into a quotation."""
+    """Return lines as HTML, with those that begin with `>` as quotations."""
     shown = Markup()
     for quoted, lines in groupby(text.strip("\n").split("\n"), key=lambda line: bool(QUOTE.match(line))):
         if quoted:
@@ -126,7 +126,7 @@ def _styled(match: re.Match[str]) -> Markup:
 
 
 def _verbatim(text: str) -> Markup:
-    """Return code: only links and mentions have a meaning there."""
+    """Return code as HTML: only links and mentions have a meaning there."""
     shown, done = Markup(), 0
     for match in REFERENCE.finditer(text):
         shown += _unescaped(text[done : match.start()]) + _reference(match[1])
@@ -139,7 +139,7 @@ def _unescaped(text: str) -> Markup:
 
 
 def _reference(content: str) -> Markup:
-    """Show what stands between `<` and `>`: a mention, a date, or a link."""
+    """Return the text between `<` and `>` as HTML: a mention, a date, or a link."""
     target, _, label = content.partition("|")
     if target.startswith("!date^"):
         return _unescaped(label or target)

@@ -1,4 +1,8 @@
--- What needs no loading: the current loads, and the announcements whose file was rejected.
-SELECT dataset, partition_key, etag, announced_at, wave, FALSE AS rejected FROM RAW.LOADS
+-- What is known of some partitions: their current loads, and the announcements whose file was rejected.
+SELECT dataset, partition_key, etag, announced_at, FALSE AS rejected
+FROM RAW.LOADS
+WHERE partition_key IN ({% for key in keys %}%({{ key | identifier }})s{{ ", " if not loop.last }}{% endfor %})
 UNION ALL
-SELECT dataset, partition_key, NULL, announced_at, NULL, TRUE FROM RAW.REJECTIONS;
+SELECT dataset, partition_key, NULL, announced_at, TRUE
+FROM RAW.REJECTIONS
+WHERE partition_key IN ({% for key in keys %}%({{ key | identifier }})s{{ ", " if not loop.last }}{% endfor %});

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.exceptions import AirflowSkipException
+from airflow.providers.slack.hooks.slack import SlackHook
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.triggers.file import FileTrigger
 from airflow.sdk import Asset, BaseOperator, dag, task
@@ -186,5 +187,23 @@ def one() -> None:
     raises()
 
 
-for make in (failing, dying, marked, late, burst, crowd, produces, woken, one):
+def say(context: Any) -> None:
+    """Report, past the alerts, that the dag-processor has got to this callback."""
+    text = f"marker's callback of {context['run_id']}"
+    SlackHook(slack_conn_id="slack_api_default").call("chat.postMessage", json={"channel": "#markers", "text": text})
+
+
+@dag(
+    schedule=None,
+    dagrun_timeout=timedelta(seconds=1),
+    on_failure_callback=[task_failure_alert, say],
+    max_active_runs=16,
+    params={"alert_channel": "#alerts"},
+)
+def marker() -> None:
+    """Take too long: whatever failed before is reported before."""
+    BashOperator(task_id="shell", bash_command=f"sleep {FOREVER}")
+
+
+for make in (failing, dying, marked, late, burst, crowd, produces, woken, one, marker):
     make()

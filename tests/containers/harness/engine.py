@@ -166,13 +166,23 @@ def obstacle() -> str | None:
 
 @contextmanager
 def running() -> Iterator[Engine]:
-    """Return an engine with the base images; a daemon that this started is ended."""
-    engine, started = up()
-    try:
-        yield engine
-    finally:
+    """Return an engine with the base images; the last of the processes that share it ends a daemon that one started."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    started_here = folder / "started-for-tests"
+    with (folder / "users").open("w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)
+        engine, started = up()
         if started:
-            engine.stop()
+            started_here.touch()
+        try:
+            yield engine
+        finally:
+            with suppress(BlockingIOError):  # another process uses it still
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if started_here.exists():
+                    engine.stop()
+                    started_here.unlink()
 
 
 def up() -> tuple[Engine, bool]:
@@ -181,21 +191,20 @@ def up() -> tuple[Engine, bool]:
     :return: it, and whether it had to be started.
     """
     started = False
-    # The private one first: a shell that was told of it by `env` takes it for the machine's own.
+    # The private one first: a shell that has its address from `env` takes it for the machine's own.
     engine = Engine(cache_folder())
-    if not engine.answers() and Engine(None).answers():
-        engine = Engine(None)
-    elif not engine.answers():
-        with _locked(cache_folder()):
-            if not engine.answers():
-                engine.start()
-                started = True
-    try:
-        base_images.ensure(engine)
-    except BaseException:
-        if started:
-            engine.stop()
-        raise
+    with _locked(cache_folder()):
+        if not engine.answers() and Engine(None).answers():
+            engine = Engine(None)
+        elif not engine.answers():
+            engine.start()
+            started = True
+        try:
+            base_images.ensure(engine)
+        except BaseException:
+            if started:
+                engine.stop()
+            raise
     return engine, started
 
 

@@ -26,6 +26,7 @@ REPLACED = {
     "airflow.jobs.triggerer_job_runner:TriggerRunnerSupervisor.client": "launcher",
     "airflow.jobs.triggerer_job_runner:TriggerRunner.get_trigger_by_classpath": "current_triggers",
     "airflow.jobs.scheduler_job_runner:SchedulerDagBag._get_dag": "current_dags",
+    "airflow.jobs.scheduler_job_runner:SchedulerJobRunner._create_dag_runs_asset_triggered": "bounded_events",
     "airflow.sdk.execution_time.supervisor:ActivitySubprocess._handle_heartbeat_failures": "task_api",
     "airflow.sdk.execution_time.supervisor:in_process_api_server": "debug_worker",
     "airflow.sdk.execution_time.task_runner:finalize": "debug_worker",

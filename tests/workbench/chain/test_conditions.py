@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from airflow.assets.manager import AssetManager
 from airflow.dag_processing.collection import update_dag_parsing_results_in_db
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models import import_all_models
+from airflow.models.asset import AssetEvent as AssetEventModel
 from airflow.models.asset import AssetModel
 from airflow.models.base import Base
 from airflow.models.dag import DAG, DagModel
@@ -22,9 +23,11 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import Asset, AssetAlias, AssetAll, AssetAny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, select, update
+from sqlalchemy import create_engine, insert, select, update
+from sqlalchemy import event as event_api
 from sqlalchemy.orm import Session
 
+from workbench.airflow import bounded_events
 from workbench.chain.conditions import AssetEvent, AssetKey, EventQueue, Group, Term
 from workbench.chain.dags import condition_of
 
@@ -145,20 +148,22 @@ def database() -> Iterator[Any]:
     import_all_models()
     engine = create_engine("sqlite://")
     Base.metadata.create_all(engine)
-    yield engine
+    with pytest.MonkeyPatch.context() as patch:  # what the environment's scheduler does
+        patch.setattr(SchedulerJobRunner, "_create_dag_runs_asset_triggered", bounded_events.bounded())
+        yield engine
     engine.dispose()
 
 
 class Scheduler:
     """Airflow's own code for one round of its scheduler."""
 
-    def __init__(self, session: Session, schedules: dict[str, Any]) -> None:
+    def __init__(self, session: Session, schedules: dict[str, Any], *, catchup: bool = False) -> None:
         self.session = session
         session.add_all([DagBundleModel(name="test"), LogTemplate(filename="log", elasticsearch_id="log")])
         dags = []
         for dag_id, schedule in schedules.items():
             start = datetime(2024, 1, 1, tzinfo=UTC)
-            with DAG(dag_id, schedule=schedule, start_date=start, max_active_runs=99) as dag:  # noqa: AIR311 the tables take this one
+            with DAG(dag_id, schedule=schedule, start_date=start, max_active_runs=99, catchup=catchup) as dag:  # noqa: AIR311 the tables take this one
                 EmptyOperator(task_id="write", outlets=[*ASSETS, *ALIASES])
             dag.relative_fileloc = "test.py"
             dags.append(dag)
@@ -217,3 +222,47 @@ def test_same_as_scheduler(database: Any, schedules: list[Any], happened: list[A
                 left[dag_id] |= {*rows} - {*airflows[dag_id]}
                 left[dag_id] -= {*airflows[dag_id]}
         transaction.rollback()
+
+
+def copies(session: Session, count: int, *, minutes: int) -> None:
+    """Copy the one event that there is, as of so many minutes later."""
+    (one,) = session.scalars(select(AssetEventModel))
+    columns = {name: getattr(one, name) for name in ("asset_id", "extra", "source_map_index")}
+    moment = one.timestamp + timedelta(minutes=minutes)
+    session.execute(insert(AssetEventModel), [columns | {"timestamp": moment} for _ in range(count)])
+    session.expire_all()
+
+
+@pytest.mark.parametrize(("catchup", "handed"), [(False, 1), (True, bounded_events.MOST)])
+def test_first_run(database: Any, catchup: bool, handed: int) -> None:
+    """A DAG's first run receives the events since the DAG began to wait, unless it catches up."""
+    read: list[int] = []
+    with database.connect() as connection, connection.begin() as transaction, Session(connection) as session:
+        scheduler = Scheduler(session, {"new": ASSETS[0]}, catchup=catchup)
+        newest = scheduler.add(ASSETS[0], set())
+        copies(session, 50_000, minutes=-60)
+        event_api.listen(AssetEventModel, "load", record := lambda row, _: read.append(row.id))
+        try:
+            (ids,) = scheduler.create_runs().values()
+        finally:
+            event_api.remove(AssetEventModel, "load", record)
+        transaction.rollback()
+    assert len(ids) == handed
+    assert newest in ids
+    assert len(set(read)) == handed  # the scheduler has not even looked at the others
+
+
+def test_bound(database: Any) -> None:
+    """Of very many events a run receives the newest."""
+    with database.connect() as connection, connection.begin() as transaction, Session(connection) as session:
+        scheduler = Scheduler(session, {"late": ASSETS[0]})
+        scheduler.add(ASSETS[0], set())
+        scheduler.create_runs()
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        session.execute(update(DagRun).values(run_after=yesterday))
+        session.execute(update(AssetEventModel).values(timestamp=yesterday))
+        copies(session, 5_000, minutes=60)
+        newest = scheduler.add(ASSETS[0], set())
+        (ids,) = scheduler.create_runs().values()
+        transaction.rollback()
+    assert sorted(ids) == list(range(newest - bounded_events.MOST + 1, newest + 1))

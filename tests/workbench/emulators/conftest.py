@@ -1,4 +1,4 @@
-"""One instance of the emulators for the whole session, and the vendors' clients connected to it."""
+"""One instance of the emulators for the session, and the vendors' clients connected to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from google.auth.transport.requests import AuthorizedSession
 from google.oauth2.service_account import Credentials
 from slack_sdk import WebClient
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever starts the emulators."""
+    """Mark the tests that start the emulators."""
     for item in items:
         if Path(__file__).parent in item.path.parents and {"emulators", "run_emulators"} & set(
             getattr(item, "fixturenames", ())
@@ -37,29 +37,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def emulators() -> Iterator[Connections]:
-    """Emulators with the sample data. Tests share it, so each uses names of its own.
+    """Emulators with the sample data. Tests share them, so each uses names of its own.
 
-    A proxy, an AWS profile and an endpoint of the user's that lead nowhere are in force while it starts.
+    While they start, the environment has a proxy, an AWS profile and an endpoint that do not work.
     """
     with contextlib.ExitStack() as stack:
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
             environment.setenv("AWS_PROFILE", "missing")
             environment.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
-            connections = stack.enter_context(package.serve(sample=True))
+            connections = stack.enter_context(serve(sample=True))
         yield connections
 
 
 @pytest.fixture(scope="session")
 def page(emulators: Connections) -> Iterator[httpx.Client]:
-    """A client of the emulators' port."""
+    """A client of the first port."""
     with httpx.Client(base_url=emulators.page_url, trust_env=False) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def connect_s3() -> Iterator[Callable[[Connections], Any]]:
-    """Make boto3 clients, and close them at the end."""
+    """Return a function that connects boto3; the clients are closed at the end."""
     clients: list[Any] = []
 
     def connect(connections: Connections) -> Any:
@@ -89,14 +89,14 @@ def s3(emulators: Connections, connect_s3: Callable[[Connections], Any]) -> Any:
 @pytest.fixture
 def bucket(s3: Any, request: pytest.FixtureRequest) -> str:
     """A bucket of this test's own."""
-    name = f"test-{hashlib.sha256(request.node.name.encode()).hexdigest()[:20]}"
+    name = f"test-{hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:20]}"
     s3.create_bucket(Bucket=name)
     return name
 
 
 @pytest.fixture
 def connect_sheets() -> Iterator[Callable[..., AuthorizedSession]]:
-    """Make google-auth sessions with the throwaway key, and close them at the end."""
+    """Return a function that makes google-auth sessions with the throwaway key; they are closed at the end."""
     sessions: list[AuthorizedSession] = []
 
     def connect(connections: Connections, scope: str = SCOPE) -> AuthorizedSession:
@@ -124,18 +124,18 @@ def slack(emulators: Connections) -> WebClient:
 
 @pytest.fixture
 def fault(page: httpx.Client) -> Iterator[Callable[..., None]]:
-    """Ask for a fault; all end with the test."""
+    """Return a function that adds a fault; all are removed after the test."""
 
-    def ask(**fields: Any) -> None:
+    def add(**fields: Any) -> None:
         assert page.post("/control/faults", json=fields).status_code == httpx.codes.OK
 
-    yield ask
+    yield add
     page.delete("/control/faults")
 
 
 @pytest.fixture(scope="session")
 def run_emulators() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run `python -m workbench.emulators` in its own environment to its end."""
+    """Return a function that runs `python -m workbench.emulators` in its own environment."""
 
     def run(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [str(ROOT / ".venv-emulators/bin/python"), "-m", "workbench.emulators", *map(str, words)]

@@ -12,23 +12,23 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from slack_sdk import WebClient
 
-import workbench.emulators as package
 from workbench.cli.alert_samples import samples
+from workbench.emulators import serve
 
 IMAGES = Path(__file__).resolve().parents[3] / "docs/images"
-#: What tells most about the alerts, the newest last.
+#: The kinds of alert in the picture, the newest last.
 SHOWN = ("burst", "events", "memory")
 SIZE = (960, 600)
 
 
 def main() -> None:
-    """Take it."""
+    """Take the picture."""
     parser = argparse.ArgumentParser(prog="python -m tests.workbench.emulators.screenshots", description=__doc__)
     parser.add_argument("--into", type=Path, default=IMAGES, help="folder (docs/images)")
     parser.add_argument("--width", type=int, default=SIZE[0], help=f"of the window ({SIZE[0]})")
     parser.add_argument("--scheme", choices=["light", "dark"], default="light", help="colours (light)")
     args = parser.parse_args()
-    with package.serve() as connections, sync_playwright() as playwright:
+    with serve() as connections, sync_playwright() as playwright:
         client = WebClient("xoxb-offline", f"{connections.page_url}/api/")
         for kind in SHOWN:
             failure = samples()[kind]

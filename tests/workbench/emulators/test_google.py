@@ -35,14 +35,16 @@ def ask(account: dict[str, str], *, key: Any = None, **changes: Any) -> httpx.Re
     return httpx.post(account["token_uri"], data={"grant_type": GRANT, "assertion": assertion}, trust_env=False)
 
 
-def test_a_signed_assertion_gets_a_token(account: dict[str, str]) -> None:
+def test_token(account: dict[str, str]) -> None:
+    """A signed assertion gets a token."""
     answer = ask(account)
     assert answer.status_code == httpx.codes.OK
     assert answer.json().items() >= {"expires_in": 3599, "token_type": "Bearer"}.items()
     assert answer.json()["access_token"].startswith("ya29.")
 
 
-def test_a_forged_signature_is_refused(account: dict[str, str]) -> None:
+def test_forged_signature(account: dict[str, str]) -> None:
+    """A forged signature is refused."""
     answer = ask(account, key=rsa.generate_private_key(65537, 2048))
     assert answer.status_code == httpx.codes.BAD_REQUEST
     assert answer.json() == {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
@@ -62,9 +64,8 @@ def test_a_forged_signature_is_refused(account: dict[str, str]) -> None:
         ({"scope": ""}, "invalid_scope", "Invalid OAuth scope"),
     ],
 )
-def test_a_wrong_claim_is_refused(
-    account: dict[str, str], changes: dict[str, Any], error: str, description: str
-) -> None:
+def test_wrong_claim(account: dict[str, str], changes: dict[str, Any], error: str, description: str) -> None:
+    """A wrong claim is refused."""
     answer = ask(account, **changes)
     assert (answer.status_code, answer.json()["error"]) == (httpx.codes.BAD_REQUEST, error)
     assert description in answer.json()["error_description"]
@@ -78,18 +79,21 @@ def test_a_wrong_claim_is_refused(
         ({"grant_type": GRANT, "assertion": "no jwt"}, "invalid_grant"),
     ],
 )
-def test_a_wrong_form_is_refused(account: dict[str, str], form: dict[str, str], error: str) -> None:
+def test_wrong_form(account: dict[str, str], form: dict[str, str], error: str) -> None:
+    """A wrong form is refused."""
     answer = httpx.post(account["token_uri"], data=form, trust_env=False)
     assert (answer.status_code, answer.json()["error"]) == (httpx.codes.BAD_REQUEST, error)
 
 
-def test_google_auth_tells_the_refusal(account: dict[str, str]) -> None:
+def test_google_auth(account: dict[str, str]) -> None:
+    """google-auth raises an error with the reason."""
     info = account | {"client_email": "someone@else.example"}
     with Request().session as session, pytest.raises(RefreshError, match="account not found"):
         Credentials.from_service_account_info(info, scopes=["s"]).refresh(Request(session))
 
 
-def test_a_fault_befalls_the_token_only(account: dict[str, str], fault: Callable[..., None]) -> None:
+def test_fault(account: dict[str, str], fault: Callable[..., None]) -> None:
+    """A fault for google applies to the token endpoint."""
     fault(service="google", kind="error", error="invalid_grant", times=1)
     assert ask(account).json()["error"] == "invalid_grant"
     assert ask(account).status_code == httpx.codes.OK

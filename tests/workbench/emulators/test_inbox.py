@@ -1,4 +1,4 @@
-"""The Slack inbox, in a browser: what it shows, that it keeps up, and that no message gets out of its place."""
+"""The Slack inbox in a browser: what it shows, that it is live, and that messages are escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 import pytest
 from slack_sdk import WebClient
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,18 +40,18 @@ def button(text: str, url: str, **more: str) -> dict[str, Any]:
 
 @pytest.fixture
 def open_page(browser: Browser, emulators: Connections) -> Iterator[Open]:
-    """Open a page in a window of its own; whatever it complains of, or asks of another site, fails the test."""
-    contexts, complaints = [], []
+    """Return a function that opens a page in a window; an error, or a request to another site, fails the test."""
+    contexts, problems = [], []
 
     def open_page(path: str, width: int = 1280, scheme: str = "light") -> Page:
         url = f"{emulators.page_url}{path}"
         contexts.append(browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme))  # type: ignore[arg-type] # a literal
         opened = contexts[-1].new_page()
-        opened.on("console", lambda message: complaints.append(message.text))
-        opened.on("pageerror", lambda error: complaints.append(str(error)))
-        opened.on("dialog", lambda dialog: complaints.append(dialog.message))
+        opened.on("console", lambda message: problems.append(message.text))
+        opened.on("pageerror", lambda error: problems.append(str(error)))
+        opened.on("dialog", lambda dialog: problems.append(dialog.message))
         opened.on(
-            "request", lambda asked: asked.url.startswith(emulators.page_url) or complaints.append(f"asked {asked.url}")
+            "request", lambda asked: asked.url.startswith(emulators.page_url) or problems.append(f"asked {asked.url}")
         )
         opened.goto(url)
         if path.startswith("/slack"):
@@ -61,10 +61,11 @@ def open_page(browser: Browser, emulators: Connections) -> Iterator[Open]:
     yield open_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert problems == []
 
 
-def test_it_shows_a_message_as_slack_does(slack: WebClient, open_page: Open) -> None:
+def test_blocks(slack: WebClient, open_page: Open) -> None:
+    """A message with blocks is shown as in Slack."""
     slack.chat_postMessage(
         channel="#drawn",
         text="load failed & more",
@@ -89,12 +90,13 @@ def test_it_shows_a_message_as_slack_does(slack: WebClient, open_page: Open) -> 
     assert links == {"Run": "http://a.b/r", "Open log": "http://a.b/?x=1&y=2", "docs": "https://x.y"}
     assert message.locator("hr").count() == 1
     assert message.locator(".context i").inner_text() == "3"
-    assert message.locator("details").inner_text() == "as a notification"
+    assert message.locator("details").inner_text() == "Text of the notification"
     message.locator("summary").click()
     assert message.locator("details .text").inner_text() == "load failed & more"
 
 
-def test_it_shows_rich_text_and_attachments(slack: WebClient, open_page: Open) -> None:
+def test_rich_text(slack: WebClient, open_page: Open) -> None:
+    """Rich text and attachments are shown."""
     section = {
         "type": "rich_text_section",
         "elements": [
@@ -120,7 +122,8 @@ def test_it_shows_rich_text_and_attachments(slack: WebClient, open_page: Open) -
     assert old.locator(".attachment.danger a").get_attribute("href") == "https://x.y"
 
 
-def test_a_message_comes_by_itself_on_top_and_once(slack: WebClient, open_page: Open) -> None:
+def test_live(slack: WebClient, open_page: Open) -> None:
+    """A new message is added at the top, once, without a reload."""
     slack.chat_postMessage(channel="#live", text="first")
     page = open_page("/slack?channel=%23live")
     page.evaluate("window.sameWindow = true")
@@ -133,7 +136,19 @@ def test_a_message_comes_by_itself_on_top_and_once(slack: WebClient, open_page: 
     assert page.evaluate("window.sameWindow")
 
 
-def test_nothing_in_a_message_gets_out_of_its_place(slack: WebClient, open_page: Open) -> None:
+def test_empty(slack: WebClient, open_page: Open) -> None:
+    """Without messages the page says how to get one, until the first message arrives."""
+    page = open_page("/slack?channel=%23empty")
+    hint = page.locator(".empty")
+    assert hint.is_visible()
+    assert "No messages in #empty yet. A failed task sends one" in hint.inner_text()
+    slack.chat_postMessage(channel="#empty", text="first")
+    page.locator("article").wait_for()
+    assert not hint.is_visible()
+
+
+def test_escaped(slack: WebClient, open_page: Open) -> None:
+    """No message can add markup, scripts or unsafe links to a page."""
     live = open_page("/slack?channel=%23evil")
     text = mrkdwn(f"{EVIL} *{EVIL}* `{EVIL}` ```{EVIL}``` <{BAD_URL}|x> <https://x.y/{EVIL}|{EVIL}>")
     blocks = [
@@ -159,14 +174,16 @@ def test_nothing_in_a_message_gets_out_of_its_place(slack: WebClient, open_page:
         assert page.locator("article h3").first.inner_text() == EVIL.replace("&lt;b&gt;", "<b>")
 
 
-def test_a_channels_name_cannot_break_out_of_its_filter(open_page: Open) -> None:
+def test_channel_escaped(open_page: Open) -> None:
+    """The name of a channel in the filter is escaped."""
     page = open_page(f"/slack?channel={quote(EVIL)}")
     assert page.evaluate("typeof pwned") == "undefined"
     assert page.locator("header").inner_text().count(EVIL) == 1
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-def test_it_fits_a_wide_and_a_narrow_window(slack: WebClient, open_page: Open, width: int) -> None:
+def test_width(slack: WebClient, open_page: Open, width: int) -> None:
+    """The page fits a wide and a narrow window."""
     long = "x" * 400
     fields = [mrkdwn(f"*{long[:40]}*\n{long}"), mrkdwn(f"`{long}`")]
     slack.chat_postMessage(
@@ -185,10 +202,11 @@ def test_it_fits_a_wide_and_a_narrow_window(slack: WebClient, open_page: Open, w
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_it_has_a_light_and_a_dark_dress(slack: WebClient, open_page: Open) -> None:
-    slack.chat_postMessage(channel="#dress", text="x")
+def test_colour_schemes(slack: WebClient, open_page: Open) -> None:
+    """The page has a light and a dark colour scheme."""
+    slack.chat_postMessage(channel="#scheme", text="x")
     colours = {
-        scheme: open_page("/slack?channel=%23dress", scheme=scheme).eval_on_selector(
+        scheme: open_page("/slack?channel=%23scheme", scheme=scheme).eval_on_selector(
             "article", "box => [getComputedStyle(box).backgroundColor, getComputedStyle(box).color]"
         )
         for scheme in ("light", "dark")
@@ -197,32 +215,31 @@ def test_it_has_a_light_and_a_dark_dress(slack: WebClient, open_page: Open) -> N
     assert len({colour for pair in colours.values() for colour in pair}) == 4
 
 
-def test_the_start_page_leads_to_it(open_page: Open) -> None:
+def test_start_page(open_page: Open) -> None:
+    """The start page links to the inbox."""
     page = open_page("/")
     page.locator("nav a", has_text="Slack message").click()
     page.wait_for_selector("#state[data-state=live]")
     assert page.title() == "Slack inbox · Airflow workbench"
 
 
-def test_a_browser_that_lost_the_connection_gets_what_it_missed(
-    emulators: Connections, slack: WebClient, page: httpx.Client
-) -> None:
+def test_reconnect(emulators: Connections, slack: WebClient, page: httpx.Client) -> None:
+    """A browser that reconnects receives the messages that it missed."""
     for text in ("seen", "missed 1", "missed 2"):
         slack.chat_postMessage(channel="#missed", text=text)
     count = len(page.get("/slack/messages").json())
     seen = {"Last-Event-ID": str(count - 2)}
     with page.stream("GET", "/slack/events?after=0&channel=%23missed", headers=seen) as events:
         lines = (line for line in events.iter_lines() if line)
-        told = [next(lines) for _ in range(4)]
-    assert told[::2] == [f"id: {count - 1}", f"id: {count}"]
-    assert "missed 1" in json.loads(told[1].removeprefix("data: "))
-    assert "missed 2" in json.loads(told[3].removeprefix("data: "))
+        received = [next(lines) for _ in range(4)]
+    assert received[::2] == [f"id: {count - 1}", f"id: {count}"]
+    assert "missed 1" in json.loads(received[1].removeprefix("data: "))
+    assert "missed 2" in json.loads(received[3].removeprefix("data: "))
 
 
-def test_an_open_inbox_follows_a_log_that_was_emptied_and_ends_with_the_stand_ins(
-    browser: Browser, tmp_path: Path
-) -> None:
-    with package.serve(tmp_path) as connections:
+def test_emptied_log(browser: Browser, tmp_path: Path) -> None:
+    """An open inbox reloads when the log was emptied, and shows when the emulators end."""
+    with serve(tmp_path) as connections:
         slack = WebClient("xoxb-offline", f"{connections.page_url}/api/")
         for number in range(3):
             slack.chat_postMessage(channel="#a", text=f"old {number}")
@@ -239,12 +256,13 @@ def test_an_open_inbox_follows_a_log_that_was_emptied_and_ends_with_the_stand_in
     assert "error" not in (tmp_path / "log").read_text().lower()
 
 
-def test_the_page_holds_the_newest_and_the_log_all(tmp_path: Path) -> None:
+def test_many_messages(tmp_path: Path) -> None:
+    """The page shows the newest messages, and the log holds all."""
     folder = tmp_path / "slack"
     folder.mkdir()
     lines = [json.dumps({"ts": "1.0", "channel": "#a", "text": f"<{number}>"}) for number in range(1, 251)]
     (folder / "messages.jsonl").write_text("\n".join(lines) + "\n")
-    with package.serve(tmp_path) as connections, httpx.Client(base_url=connections.page_url, trust_env=False) as client:
+    with serve(tmp_path) as connections, httpx.Client(base_url=connections.page_url, trust_env=False) as client:
         html = client.get("/slack").text
         assert html.count("<article") == 100
         assert "&lt;250&gt;" in html

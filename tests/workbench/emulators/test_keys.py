@@ -24,7 +24,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_they_are_made_once_for_their_owner_alone(tmp_path: Path, run_emulators: Run) -> None:
+def test_created_once(tmp_path: Path, run_emulators: Run) -> None:
+    """Keys are created once, and only their owner can read them."""
     keys = tmp_path / "keys"
     assert run_emulators("keys", "--keys", keys, "--host", "emulators", "--port", 1234).returncode == 0
     made = contents(keys)
@@ -40,9 +41,8 @@ def test_they_are_made_once_for_their_owner_alone(tmp_path: Path, run_emulators:
     assert contents(keys) == made
 
 
-def test_another_address_keeps_the_google_key_and_a_new_host_gets_a_certificate(
-    tmp_path: Path, run_emulators: Run
-) -> None:
+def test_another_address(tmp_path: Path, run_emulators: Run) -> None:
+    """Another port keeps the Google private key, and a new host name gets a certificate."""
     run_emulators("keys", "--keys", tmp_path, "--port", 1)
     before = contents(tmp_path)
     run_emulators("keys", "--keys", tmp_path, "--port", 2)
@@ -55,7 +55,8 @@ def test_another_address_keeps_the_google_key_and_a_new_host_gets_a_certificate(
 
 
 @pytest.mark.parametrize("lost", ["ca.pem", "server.key", "server.pem", "google_service_account.json", "ca-bundle.pem"])
-def test_what_is_lost_or_damaged_is_made_anew(tmp_path: Path, run_emulators: Run, lost: str) -> None:
+def test_damaged(tmp_path: Path, run_emulators: Run, lost: str) -> None:
+    """A lost or damaged key is created again."""
     run_emulators("keys", "--keys", tmp_path)
     (tmp_path / lost).write_text("damaged")
     assert run_emulators("keys", "--keys", tmp_path).returncode == 0
@@ -66,8 +67,8 @@ def test_what_is_lost_or_damaged_is_made_anew(tmp_path: Path, run_emulators: Run
     json.loads((tmp_path / "google_service_account.json").read_text())
 
 
-def test_the_certificates_in_force_stay_trusted(tmp_path: Path, run_emulators: Run) -> None:
-    """A company's own proxy is still reached; its bundle is not asked for twice."""
+def test_trusted_certificates(tmp_path: Path, run_emulators: Run) -> None:
+    """The certificates that the machine trusts stay trusted, so a company's proxy is still reached."""
     own = tmp_path / "company.pem"
     own.write_text("-----company-----\n")
     environment = {**os.environ, "REQUESTS_CA_BUNDLE": str(own)}
@@ -76,7 +77,8 @@ def test_the_certificates_in_force_stay_trusted(tmp_path: Path, run_emulators: R
     assert bundle == own.read_text() + (tmp_path / "keys" / "ca.pem").read_text()
 
 
-def test_certificates_in_force_that_are_not_there_are_one_message(tmp_path: Path, run_emulators: Run) -> None:
+def test_missing_certificates(tmp_path: Path, run_emulators: Run) -> None:
+    """Missing trusted certificates are one message without a traceback."""
     environment = {**os.environ, "REQUESTS_CA_BUNDLE": str(tmp_path / "missing.pem")}
     result = run_emulators("keys", "--keys", tmp_path / "keys", **environment)
     assert result.returncode == 1

@@ -25,7 +25,8 @@ SCRIPT = "<script>alert(1)</script>"
 ESCAPED = "&lt;script&gt;alert(1)&lt;/script&gt;"
 
 
-def test_it_shows_objects_sheets_and_messages(page: httpx.Client, slack: WebClient) -> None:
+def test_content(page: httpx.Client, slack: WebClient) -> None:
+    """The page shows objects, sheets and messages."""
     slack.chat_postMessage(
         channel="#shown",
         text="fallback",
@@ -49,9 +50,8 @@ def test_it_shows_objects_sheets_and_messages(page: httpx.Client, slack: WebClie
 
 # The connector changes contexts of pyOpenSSL that are in use.
 @pytest.mark.filterwarnings("ignore:Attempting to mutate a Context:DeprecationWarning")
-def test_it_shows_tables_with_their_first_rows(
-    page: httpx.Client, emulators: Connections, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tables(page: httpx.Client, emulators: Connections, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page shows tables with their first rows."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(emulators.ca_bundle))
     settings = json.loads(emulators.env()["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     with connector.connect(
@@ -75,9 +75,8 @@ def test_it_shows_tables_with_their_first_rows(
     assert '<td>Kano</td><td class="null">NULL</td>' in shown
 
 
-def test_whatever_comes_from_outside_is_escaped(
-    page: httpx.Client, s3: Any, bucket: str, slack: WebClient, emulators: Connections
-) -> None:
+def test_escaped(page: httpx.Client, s3: Any, bucket: str, slack: WebClient, emulators: Connections) -> None:
+    """All names, messages and cells are escaped."""
     s3.put_object(Bucket=bucket, Key=f"raw/{SCRIPT}", Body=b"")
     slack.chat_postMessage(channel="#escaped", text=f"{SCRIPT} *{SCRIPT}* ```{SCRIPT}``` <javascript:alert(1)|x>")
     button = {"type": "button", "text": {"type": "plain_text", "text": SCRIPT}, "url": "javascript:alert(1)"}
@@ -93,7 +92,8 @@ def test_whatever_comes_from_outside_is_escaped(
     assert "unsafe" not in answer.headers["Content-Security-Policy"]
 
 
-def test_the_page_loads_nothing_but_its_own_files(page: httpx.Client) -> None:
+def test_own_files(page: httpx.Client) -> None:
+    """The page loads only its own files."""
     html = page.get("/").text
     assert [part.split('"')[0] for part in html.split(' src="')[1:]] == ["/page.js"]
     for name, kind in (("page.js", "text/javascript"), ("page.css", "text/css"), ("slack.css", "text/css")):
@@ -109,9 +109,8 @@ def test_the_page_loads_nothing_but_its_own_files(page: httpx.Client) -> None:
         ("raw/part.parquet", ("application/octet-stream", "attachment")),
     ],
 )
-def test_an_object_opens_as_text_or_is_saved_and_never_runs(
-    page: httpx.Client, s3: Any, bucket: str, key: str, opens: tuple[str, str]
-) -> None:
+def test_object(page: httpx.Client, s3: Any, bucket: str, key: str, opens: tuple[str, str]) -> None:
+    """An object opens as text or is downloaded, and never runs."""
     s3.put_object(Bucket=bucket, Key=key, Body=b"content")
     link = f"/objects/{bucket}/{quote(key)}"
     assert f'href="{link}"' in page.get("/").text
@@ -123,7 +122,8 @@ def test_an_object_opens_as_text_or_is_saved_and_never_runs(
     assert answer.headers["Content-Security-Policy"].startswith("sandbox")
 
 
-def test_a_parquet_file_shows_its_rows(page: httpx.Client, s3: Any, bucket: str) -> None:
+def test_parquet(page: httpx.Client, s3: Any, bucket: str) -> None:
+    """A Parquet file shows its rows."""
     file = io.BytesIO()
     parquet.write_table(pa.table({"id": ["1", SCRIPT], "n": [None, 2]}), file)
     s3.put_object(Bucket=bucket, Key="shown.parquet", Body=file.getvalue())
@@ -136,14 +136,15 @@ def test_a_parquet_file_shows_its_rows(page: httpx.Client, s3: Any, bucket: str)
 @pytest.mark.parametrize(
     "path", ["/objects/nowhere/k", "/objects/telecoms-source/missing", "/objects/telecoms-source/.."]
 )
-def test_an_object_that_is_not_there_is_404(page: httpx.Client, path: str) -> None:
+def test_missing_object(page: httpx.Client, path: str) -> None:
+    """An object that does not exist is 404."""
     assert page.get(path).status_code == httpx.codes.NOT_FOUND
 
 
 @pytest.mark.parametrize("host", ["attacker.example", "attacker.example:8090", "", "127.0.0.1.attacker.example"])
 @pytest.mark.parametrize("path", ["/", "/slack/messages", "/control/faults", "/api/auth.test"])
-def test_another_host_name_is_refused(emulators: Connections, path: str, host: str) -> None:
-    """A web page that had its own name point to loopback reads nothing."""
+def test_host(emulators: Connections, path: str, host: str) -> None:
+    """Another host name is refused, so a web page whose own name points to loopback reads nothing."""
     answer = httpx.get(f"{emulators.page_url}{path}", headers={"Host": host}, trust_env=False)
     assert answer.status_code in {httpx.codes.MISDIRECTED_REQUEST, httpx.codes.BAD_REQUEST}
 
@@ -159,10 +160,13 @@ def test_another_host_name_is_refused(emulators: Connections, path: str, host: s
     ],
     ids=lambda mark: "-".join(mark.values()),
 )
-def test_a_foreign_web_page_uses_no_emulator(
+def test_foreign_page(
     emulators: Connections, page: httpx.Client, fault: Callable[..., None], mark: dict[str, str]
 ) -> None:
-    """A page may send a form, or JSON as plain text, without asking first; it needs no answer to do harm."""
+    """A foreign web page can use no emulator.
+
+    It may send a form, or JSON as plain text, without a preflight request; it needs no response to do harm.
+    """
     fault(service="google", kind="limit", match="nowhere")
     before = page.get("/slack/messages").json()
     message = {"token": "xoxb-offline", "channel": "#foreign", "text": "foreign"}
@@ -184,8 +188,8 @@ def test_a_foreign_web_page_uses_no_emulator(
 
 
 @pytest.mark.parametrize("path", ["/", "/slack"])
-def test_a_link_to_a_page_opens_and_no_other_page_may_read_it(page: httpx.Client, path: str) -> None:
-    """A person may follow a link from any page, and the pages may ask for themselves."""
+def test_link(page: httpx.Client, path: str) -> None:
+    """A link from any page opens a page, the pages may request themselves, and no other page may read them."""
     marks = [
         ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}, httpx.codes.OK),
         ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}, httpx.codes.OK),
@@ -198,8 +202,8 @@ def test_a_link_to_a_page_opens_and_no_other_page_may_read_it(page: httpx.Client
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded"])
-def test_a_foreign_web_page_cannot_ask_for_faults(page: httpx.Client, kind: str) -> None:
-    """Those are the kinds that a browser sends to another site without asking it first."""
+def test_foreign_faults(page: httpx.Client, kind: str) -> None:
+    """A foreign web page cannot add faults: browsers send these content types without a preflight request."""
     answer = page.post("/control/faults", content='{"service":"slack","kind":"limit"}', headers={"Content-Type": kind})
     assert answer.status_code == httpx.codes.UNSUPPORTED_MEDIA_TYPE
     assert page.get("/control/faults").json() == []
@@ -208,7 +212,8 @@ def test_a_foreign_web_page_cannot_ask_for_faults(page: httpx.Client, kind: str)
 @pytest.mark.parametrize(
     "body", ['{"service": "x", "kind": "limit"}', '{"service": "s3", "kind": "x"}', '{"x": 1}', "["]
 )
-def test_a_fault_that_is_none_is_refused(page: httpx.Client, body: str) -> None:
+def test_invalid_fault(page: httpx.Client, body: str) -> None:
+    """A fault that is not valid is refused."""
     answer = page.post("/control/faults", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == httpx.codes.BAD_REQUEST
     assert page.get("/control/faults").json() == []

@@ -39,7 +39,8 @@ FOREIGN = [
 ]
 
 
-def test_a_large_upload_in_parts_comes_back_whole_and_in_ranges(s3: Any, bucket: str) -> None:
+def test_multipart(s3: Any, bucket: str) -> None:
+    """A large upload in parts is returned whole and in ranges."""
     content = os.urandom(2 * PART + 12345)
     s3.upload_fileobj(io.BytesIO(content), bucket, "large")
     digests = [
@@ -58,7 +59,8 @@ def test_a_large_upload_in_parts_comes_back_whole_and_in_ranges(s3: Any, bucket:
 
 
 @pytest.mark.parametrize("key", ["a b+c%20d", "ünï/cödé.csv", "a//b", "ends/", "x" * 900, "<script>&'\"", ".."])
-def test_a_key_is_kept_as_it_is(s3: Any, bucket: str, key: str) -> None:
+def test_keys(s3: Any, bucket: str, key: str) -> None:
+    """A key is stored unchanged."""
     s3.put_object(Bucket=bucket, Key=key, Body=key.encode())
     assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
@@ -66,7 +68,8 @@ def test_a_key_is_kept_as_it_is(s3: Any, bucket: str, key: str) -> None:
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
-def test_listing_is_by_prefix_in_pages_and_in_order(s3: Any, bucket: str) -> None:
+def test_listing(s3: Any, bucket: str) -> None:
+    """A listing is by prefix, in pages and in order."""
     for number in range(25):
         s3.put_object(Bucket=bucket, Key=f"raw/{number:03d}", Body=b"")
     s3.put_object(Bucket=bucket, Key="other", Body=b"")
@@ -78,7 +81,8 @@ def test_listing_is_by_prefix_in_pages_and_in_order(s3: Any, bucket: str) -> Non
     assert list(itertools.chain(*listed)) == [f"raw/{number:03d}" for number in range(25)]
 
 
-def test_a_conditional_put_does_not_replace(s3: Any, bucket: str) -> None:
+def test_conditional_put(s3: Any, bucket: str) -> None:
+    """A conditional put does not replace an object."""
     s3.put_object(Bucket=bucket, Key="once", Body=b"first", IfNoneMatch="*")
     with pytest.raises(ClientError) as refusal:
         s3.put_object(Bucket=bucket, Key="once", Body=b"second", IfNoneMatch="*")
@@ -86,7 +90,8 @@ def test_a_conditional_put_does_not_replace(s3: Any, bucket: str) -> None:
     assert s3.get_object(Bucket=bucket, Key="once")["Body"].read() == b"first"
 
 
-def test_versions_are_kept_and_a_delete_is_a_marker(s3: Any, bucket: str) -> None:
+def test_versions(s3: Any, bucket: str) -> None:
+    """Versions are kept, and a delete adds a marker."""
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     first = s3.put_object(Bucket=bucket, Key="k", Body=b"1")["VersionId"]
     s3.put_object(Bucket=bucket, Key="k", Body=b"2")
@@ -96,7 +101,8 @@ def test_versions_are_kept_and_a_delete_is_a_marker(s3: Any, bucket: str) -> Non
     assert s3.get_object(Bucket=bucket, Key="k", VersionId=first)["Body"].read() == b"1"
 
 
-def test_copy_tags_and_deleting_many(s3: Any, bucket: str) -> None:
+def test_copy(s3: Any, bucket: str) -> None:
+    """A copy has the tags and metadata of its source, and many objects are deleted at once."""
     s3.put_object(Bucket=bucket, Key="from", Body=b"content", Tagging="kind=raw", Metadata={"rows": "1"})
     s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
     s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "from"}, {"Key": "never"}]})
@@ -106,13 +112,15 @@ def test_copy_tags_and_deleting_many(s3: Any, bucket: str) -> None:
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["to"]
 
 
-def test_a_presigned_url_needs_no_other_credentials(s3: Any, bucket: str) -> None:
+def test_presigned_url(s3: Any, bucket: str) -> None:
+    """A presigned URL needs no other credentials."""
     s3.put_object(Bucket=bucket, Key="shared", Body=b"content")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "shared"})
     assert httpx.get(url, trust_env=False).content == b"content"
 
 
-def test_what_is_missing_gets_s3s_own_error(s3: Any, bucket: str) -> None:
+def test_missing(s3: Any, bucket: str) -> None:
+    """A missing key or bucket gets S3's own error."""
     with pytest.raises(s3.exceptions.NoSuchKey):
         s3.get_object(Bucket=bucket, Key="missing")
     with pytest.raises(s3.exceptions.NoSuchBucket):
@@ -122,15 +130,16 @@ def test_what_is_missing_gets_s3s_own_error(s3: Any, bucket: str) -> None:
     assert refusal.value.response["Error"]["Code"] == "404"
 
 
-def test_an_unsupported_request_is_refused_by_its_name(s3: Any, bucket: str) -> None:
+def test_unsupported(s3: Any, bucket: str) -> None:
+    """An unsupported request is refused, and the error names it."""
     with pytest.raises(ClientError) as refusal:
         s3.put_bucket_metrics_configuration(Bucket=bucket, Id="m", MetricsConfiguration={"Id": "m"})
     assert refusal.value.response["Error"]["Code"] == "NotImplemented"
     assert "etrics" in refusal.value.response["Error"]["Message"]
 
 
-def test_sts_says_who_it_is_and_other_services_are_refused(emulators: Any) -> None:
-    """Airflow's connection test asks STS at the same endpoint."""
+def test_sts(emulators: Any) -> None:
+    """STS returns the caller's identity, for Airflow's connection test; other services are refused."""
     keys = {"aws_access_key_id": "offline", "aws_secret_access_key": "offline", "region_name": "us-east-1"}
     with contextlib.closing(boto3.client("sts", endpoint_url=emulators.s3_url, **keys)) as sts:
         assert sts.get_caller_identity()["Account"] == "123456789012"
@@ -142,7 +151,8 @@ def test_sts_says_who_it_is_and_other_services_are_refused(emulators: Any) -> No
 
 
 @pytest.mark.parametrize(("kind", "code"), [("limit", "SlowDown"), ("error", "InternalError")])
-def test_a_fault_answers_in_s3s_words(s3: Any, bucket: str, fault: Callable[..., None], kind: str, code: str) -> None:
+def test_faults(s3: Any, bucket: str, fault: Callable[..., None], kind: str, code: str) -> None:
+    """A fault returns S3's own error."""
     fault(service="s3", kind=kind, match=bucket, times=1)
     with pytest.raises(ClientError) as refusal:
         s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 100_000)
@@ -150,15 +160,15 @@ def test_a_fault_answers_in_s3s_words(s3: Any, bucket: str, fault: Callable[...,
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
 
 
-def test_another_host_name_is_refused(emulators: Any) -> None:
-    """A web page that had its own name point to loopback reads nothing."""
+def test_host(emulators: Any) -> None:
+    """Another host name is refused, so a web page whose own name points to loopback reads nothing."""
     answer = httpx.get(emulators.s3_url, headers={"Host": "attacker.example:80"}, trust_env=False)
     assert answer.status_code == httpx.codes.FORBIDDEN
 
 
 @pytest.mark.parametrize("kind", [*FORMS, "text/csv"])
-def test_a_body_is_kept_byte_for_byte(s3: Any, bucket: str, kind: str) -> None:
-    """The Content-Type does not change the body: not whole, not in HTTP's chunks, and not as a part of an upload."""
+def test_body(s3: Any, bucket: str, kind: str) -> None:
+    """A body is kept byte for byte, whatever its Content-Type: whole, in HTTP chunks, and as a part of an upload."""
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"})
     for body in (CONTENT, iter([CONTENT[:9], CONTENT[9:]])):
         s3.put_object(Bucket=bucket, Key="k", Body=b"before")
@@ -175,9 +185,7 @@ def test_a_body_is_kept_byte_for_byte(s3: Any, bucket: str, kind: str) -> None:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("in_chunks", [False, True])
-def test_a_body_in_signed_chunks_with_a_trailer_is_kept_byte_for_byte(
-    emulators: Any, s3: Any, bucket: str, encoding: str, *, in_chunks: bool
-) -> None:
+def test_signed_chunks(emulators: Any, s3: Any, bucket: str, encoding: str, *, in_chunks: bool) -> None:
     """So do the AWS command line and SDKs send what they stream, with its checksum behind it."""
     chunks = [f"{len(part):x}{ENCODINGS[encoding]}\r\n".encode() + part for part in (CONTENT[:9], CONTENT[9:], b"")]
     trailer = f"x-amz-checksum-crc32:{b64encode(zlib.crc32(CONTENT).to_bytes(4)).decode()}\r\n"
@@ -196,8 +204,8 @@ def test_a_body_in_signed_chunks_with_a_trailer_is_kept_byte_for_byte(
 
 
 @pytest.mark.parametrize("mark", FOREIGN, ids=lambda mark: "-".join(mark.values()))
-def test_a_foreign_web_page_gets_nothing_and_changes_nothing(s3: Any, bucket: str, mark: dict[str, str]) -> None:
-    """Neither with the keys, which are known to everybody, nor by asking first; no answer lets a page read it."""
+def test_foreign_page(s3: Any, bucket: str, mark: dict[str, str]) -> None:
+    """A foreign web page reads nothing and changes nothing, with the known keys or after a preflight request."""
     s3.put_object(Bucket=bucket, Key="k", Body=b"content")
     asked = [
         ("OPTIONS", "list_objects_v2", {}),
@@ -212,8 +220,8 @@ def test_a_foreign_web_page_gets_nothing_and_changes_nothing(s3: Any, bucket: st
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"content"
 
 
-def test_a_link_to_an_object_opens_and_no_page_may_read_it(s3: Any, bucket: str) -> None:
-    """A person may follow a presigned link from any page."""
+def test_link(s3: Any, bucket: str) -> None:
+    """A presigned link opens from any page, and no page can read the response."""
     s3.put_object(Bucket=bucket, Key="shared", Body=b"content")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "shared"})
     opened = httpx.get(url, headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "document"}, trust_env=False)

@@ -37,7 +37,7 @@ def table(content: bytes) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def in_two_formats(values: list[str]) -> bool:
-    """Whether every value is a date in one of the formats, and both occur."""
+    """Return whether each value is a date in one of the formats, and both occur."""
     return (
         all(ISO.fullmatch(value) or BRITISH.fullmatch(value) for value in values)
         and any(map(ISO.fullmatch, values))
@@ -45,7 +45,8 @@ def in_two_formats(values: list[str]) -> bool:
     )
 
 
-def test_a_seed_gives_the_same_bytes_whichever_days_are_made(tmp_path: Path, sources: dict[str, bytes]) -> None:
+def test_seed(tmp_path: Path, sources: dict[str, bytes]) -> None:
+    """A seed produces the same bytes, whichever days are generated."""
     one_day = made(tmp_path / "one", days=DAYS[1:2])
     assert one_day == {name: sources[name] for name in one_day}
     assert (
@@ -54,13 +55,15 @@ def test_a_seed_gives_the_same_bytes_whichever_days_are_made(tmp_path: Path, sou
     )
 
 
-def test_scale_multiplies(tmp_path: Path, sources: dict[str, bytes]) -> None:
+def test_scale(tmp_path: Path, sources: dict[str, bytes]) -> None:
+    """The scale multiplies the size."""
     larger = made(tmp_path, days=DAYS[:1], scale=3)
     for name in larger:
         assert 2.8 < len(larger[name]) / len(sources[name]) < 3.2
 
 
 def test_customers(sources: dict[str, bytes]) -> None:
+    """Customers are as messy as the source."""
     head, rows = table(sources["customers/customers_dataset.csv"])
     assert head == ["customer iD", "name", "Gender", "DATE of biRTH", "signup DATE", "email", "address"]
     ids = [row["customer iD"] for row in rows]
@@ -77,6 +80,7 @@ def test_customers(sources: dict[str, bytes]) -> None:
 
 
 def test_call_logs(sources: dict[str, bytes]) -> None:
+    """Call logs are as messy as the source."""
     agents = {row["iD"] for row in table(sources["sheets/agents.csv"])[1]}
     days = [table(sources[f"call logs/call_logs_day_{day}.csv"]) for day in DAYS]
     for head, rows in days:
@@ -97,6 +101,7 @@ def test_call_logs(sources: dict[str, bytes]) -> None:
 
 
 def test_complaints(sources: dict[str, bytes]) -> None:
+    """Complaints are as messy as the source."""
     for day in DAYS:
         records: list[dict[str, Any]] = json.loads(sources[f"social_medias/media_complaint_day_{day}.json"])
         assert {tuple(record) for record in records} == {
@@ -110,7 +115,8 @@ def test_complaints(sources: dict[str, bytes]) -> None:
         assert in_two_formats([record["request_date"] for record in records])
 
 
-def test_names_are_those_that_the_pipeline_is_told() -> None:
+def test_names() -> None:
+    """The names are those in the pipeline's settings."""
     names = ("EMULATORS_HOST", "EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWFLAKE_PORT", "KEYS_DIR")
     settings = default_settings(dict.fromkeys(names, "1"))
     assert settings["TELECOMS_SOURCE_BUCKET"] == sample.SOURCE_BUCKET

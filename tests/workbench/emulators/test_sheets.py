@@ -37,7 +37,8 @@ def error(code: int, status: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message, "status": status}}
 
 
-def test_values_leave_out_empty_cells_and_rows_at_the_end(google: AuthorizedSession, url: str) -> None:
+def test_values(google: AuthorizedSession, url: str) -> None:
+    """Values omit empty cells and rows at the end."""
     assert google.get(f"{url}/values/First tab").json() == {
         "range": "'First tab'!A1:Z1000",
         "majorDimension": "ROWS",
@@ -58,9 +59,10 @@ def test_values_leave_out_empty_cells_and_rows_at_the_end(google: AuthorizedSess
         ("empty", "empty!A1:Z1000", None),
     ],
 )
-def test_a_range_in_a1_notation(
+def test_range(
     google: AuthorizedSession, url: str, asked: str, normalised: str, values: list[list[str]] | None
 ) -> None:
+    """A range in A1 notation is normalised and read."""
     expected = {"range": normalised, "majorDimension": "ROWS"} | ({"values": values} if values else {})
     assert google.get(f"{url}/values/{asked}").json() == expected
 
@@ -68,26 +70,30 @@ def test_a_range_in_a1_notation(
 @pytest.mark.parametrize(
     "asked", ["missing", "missing!A1", "First tab!", "First tab!A:", "First tab!1A", "First tab!B", "!!"]
 )
-def test_a_range_that_is_none_is_400(google: AuthorizedSession, url: str, asked: str) -> None:
+def test_invalid_range(google: AuthorizedSession, url: str, asked: str) -> None:
+    """A range that is not valid is 400."""
     answer = google.get(f"{url}/values/{asked}")
     assert answer.status_code == httpx.codes.BAD_REQUEST
     assert answer.json() == error(400, "INVALID_ARGUMENT", f"Unable to parse range: {asked}")
 
 
-def test_a_range_beyond_the_grid_is_400(google: AuthorizedSession, url: str) -> None:
+def test_range_beyond_grid(google: AuthorizedSession, url: str) -> None:
+    """A range beyond the grid is 400."""
     assert google.get(f"{url}/values/empty!A1:B1001").json() == error(
         400, "INVALID_ARGUMENT", "Range (empty!A1:B1001) exceeds grid limits. Max rows: 1000, max columns: 26"
     )
 
 
-def test_values_by_column_and_unformatted(google: AuthorizedSession, url: str) -> None:
+def test_value_options(google: AuthorizedSession, url: str) -> None:
+    """Values are returned by column and unformatted."""
     options = {"majorDimension": "COLUMNS", "valueRenderOption": "UNFORMATTED_VALUE"}
     assert google.get(f"{url}/values/First tab", params=options).json()["values"] == [
         ["id", 1, "", 3], ["name", "Ada"], ["", "", "", 2.5], ["", "", "", True]
     ]  # fmt: skip
 
 
-def test_several_ranges_at_once(google: AuthorizedSession, url: str, spreadsheet: Path) -> None:
+def test_batch(google: AuthorizedSession, url: str, spreadsheet: Path) -> None:
+    """Several ranges are read at once."""
     answer = google.get(f"{url}/values:batchGet", params={"ranges": ["First tab!A2", "empty"]}).json()
     assert answer == {
         "spreadsheetId": spreadsheet.name,
@@ -98,48 +104,53 @@ def test_several_ranges_at_once(google: AuthorizedSession, url: str, spreadsheet
     }
 
 
-def test_metadata_names_the_tabs_and_their_size(google: AuthorizedSession, url: str) -> None:
+def test_metadata(google: AuthorizedSession, url: str) -> None:
+    """Metadata has the tabs and their size."""
     answer = google.get(url).json()
     tabs = [(tab["properties"]["title"], tab["properties"]["gridProperties"]) for tab in answer["sheets"]]
     grid = {"rowCount": 1000, "columnCount": 26}
     assert tabs == [("First tab", grid), ("empty", grid)]
 
 
-def test_an_edit_shows_at_once(google: AuthorizedSession, url: str, spreadsheet: Path) -> None:
+def test_edit(google: AuthorizedSession, url: str, spreadsheet: Path) -> None:
+    """An edit of the file shows at once."""
     (spreadsheet / "empty.csv").write_text("now\n")
     assert google.get(f"{url}/values/empty").json()["values"] == [["now"]]
 
 
-def test_an_unknown_spreadsheet_is_404(google: AuthorizedSession, emulators: Connections) -> None:
+def test_unknown(google: AuthorizedSession, emulators: Connections) -> None:
+    """An unknown spreadsheet is 404."""
     answer = google.get(f"{emulators.page_url}/v4/spreadsheets/nowhere/values/A1")
     assert answer.status_code == httpx.codes.NOT_FOUND
     assert answer.json() == error(404, "NOT_FOUND", "Requested entity was not found.")
 
 
-def test_a_spreadsheet_that_is_not_shared_is_403(google: AuthorizedSession, url: str, spreadsheet: Path) -> None:
+def test_not_shared(google: AuthorizedSession, url: str, spreadsheet: Path) -> None:
+    """A spreadsheet that is not shared is 403."""
     (spreadsheet / "spreadsheet.json").write_text(json.dumps({"shared": False}))
     answer = google.get(f"{url}/values/empty")
     assert answer.status_code == httpx.codes.FORBIDDEN
     assert answer.json() == error(403, "PERMISSION_DENIED", "The caller does not have permission")
 
 
-def test_a_token_for_something_else_is_403(
-    connect_sheets: Callable[..., AuthorizedSession], emulators: Connections, url: str
-) -> None:
+def test_wrong_scope(connect_sheets: Callable[..., AuthorizedSession], emulators: Connections, url: str) -> None:
+    """A token for another scope is 403."""
     answer = connect_sheets(emulators, "https://www.googleapis.com/auth/calendar").get(f"{url}/values/empty")
     assert answer.status_code == httpx.codes.FORBIDDEN
     assert answer.json()["error"]["details"][0]["reason"] == "ACCESS_TOKEN_SCOPE_INSUFFICIENT"
 
 
 @pytest.mark.parametrize(("token", "reason"), [(None, "CREDENTIALS_MISSING"), ("ya29.forged", "ACCESS_TOKEN_EXPIRED")])
-def test_a_missing_or_forged_token_is_401(url: str, token: str | None, reason: str) -> None:
+def test_invalid_token(url: str, token: str | None, reason: str) -> None:
+    """A missing or forged token is 401."""
     answer = httpx.get(url, headers={"Authorization": f"Bearer {token}"} if token else {}, trust_env=False)
     assert answer.status_code == httpx.codes.UNAUTHORIZED
     assert answer.json()["error"]["status"] == "UNAUTHENTICATED"
     assert answer.json()["error"]["details"][0]["reason"] == reason
 
 
-def test_the_quota_can_be_used_up(google: AuthorizedSession, url: str, fault: Callable[..., None]) -> None:
+def test_quota(google: AuthorizedSession, url: str, fault: Callable[..., None]) -> None:
+    """A limit fault returns Google's error for an exceeded quota."""
     fault(service="sheets", kind="limit", times=1)
     answer = google.get(f"{url}/values/empty")
     assert answer.status_code == httpx.codes.TOO_MANY_REQUESTS
@@ -154,21 +165,22 @@ def test_the_quota_can_be_used_up(google: AuthorizedSession, url: str, fault: Ca
         ({"majorDimensions": "ROWS"}, 'Unknown name "majorDimensions"'),
     ],
 )
-def test_an_unknown_option_is_400(google: AuthorizedSession, url: str, query: dict[str, str], message: str) -> None:
+def test_unknown_option(google: AuthorizedSession, url: str, query: dict[str, str], message: str) -> None:
+    """An unknown option is 400."""
     answer = google.get(f"{url}/values/empty", params=query)
     assert (answer.status_code, answer.json()["error"]["status"]) == (httpx.codes.BAD_REQUEST, "INVALID_ARGUMENT")
     assert message in answer.json()["error"]["message"]
 
 
-def test_writing_is_refused_by_its_name(google: AuthorizedSession, url: str) -> None:
+def test_unsupported(google: AuthorizedSession, url: str) -> None:
+    """A write is refused, and the error names it."""
     answer = google.post(f"{url}/values/empty:append", json={"values": [["x"]]})
     assert (answer.status_code, answer.json()["error"]["status"]) == (httpx.codes.NOT_IMPLEMENTED, "UNIMPLEMENTED")
     assert "POST" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("name", ["..", "%2e%2e", "..%2f..%2fkeys"])
-def test_no_folder_beside_the_spreadsheets_is_read(
-    google: AuthorizedSession, emulators: Connections, name: str
-) -> None:
+def test_path_traversal(google: AuthorizedSession, emulators: Connections, name: str) -> None:
+    """No folder outside of the spreadsheets is read."""
     answer = google.get(f"{emulators.page_url}/v4/spreadsheets/{name}/values/A1")
     assert answer.status_code in {httpx.codes.NOT_FOUND, httpx.codes.NOT_IMPLEMENTED}

@@ -28,14 +28,16 @@ def header(text: str) -> dict[str, Any]:
 TEXT = {"type": "mrkdwn", "text": "x"}
 
 
-def test_the_token_is_tested(slack: WebClient) -> None:
+def test_auth(slack: WebClient) -> None:
+    """auth.test accepts the token and returns its scopes."""
     answer = slack.auth_test()
     assert answer["ok"]
     assert answer["team"] == "Offline"
     assert "chat:write" in answer.headers["x-oauth-scopes"].split(",")
 
 
-def test_a_message_is_kept_as_it_was_sent(slack: WebClient, page: httpx.Client) -> None:
+def test_message(slack: WebClient, page: httpx.Client) -> None:
+    """A message is stored as it was sent."""
     blocks = [{"type": "header", "text": {"type": "plain_text", "text": "Task failed"}}, section("*why* <b>")]
     answer = slack.chat_postMessage(channel="#kept", text="fallback", blocks=blocks)
     [kept] = [message for message in page.get("/slack/messages").json() if message["channel"] == "#kept"]
@@ -43,7 +45,8 @@ def test_a_message_is_kept_as_it_was_sent(slack: WebClient, page: httpx.Client) 
     assert answer["message"]["blocks"] == blocks
 
 
-def test_blocks_may_come_as_json_in_a_form(page: httpx.Client) -> None:
+def test_form(page: httpx.Client) -> None:
+    """Blocks may be JSON in a form."""
     form = {"channel": "form", "blocks": json.dumps([section("x")]), "token": "xoxb-offline"}
     assert page.post("/api/chat.postMessage", data=form).json()["ok"]
     [kept] = [message for message in page.get("/slack/messages").json() if message["channel"] == "form"]
@@ -92,9 +95,8 @@ def test_blocks_may_come_as_json_in_a_form(page: httpx.Client) -> None:
         ),
     ],
 )
-def test_a_bad_message_gets_slacks_error_and_is_not_kept(
-    slack: WebClient, page: httpx.Client, arguments: dict[str, Any], error: str
-) -> None:
+def test_invalid_message(slack: WebClient, page: httpx.Client, arguments: dict[str, Any], error: str) -> None:
+    """A message that is not valid gets Slack's error and is not stored."""
     before = len(page.get("/slack/messages").json())
     with pytest.raises(SlackApiError) as refusal:
         slack.api_call("chat.postMessage", json=arguments)
@@ -102,7 +104,8 @@ def test_a_bad_message_gets_slacks_error_and_is_not_kept(
     assert len(page.get("/slack/messages").json()) == before
 
 
-def test_the_block_at_fault_is_named(slack: WebClient) -> None:
+def test_block_pointer(slack: WebClient) -> None:
+    """The error names the invalid block."""
     with pytest.raises(SlackApiError) as refusal:
         slack.chat_postMessage(channel="#errors", text="x", blocks=[section("x"), section("x" * 3001)])
     assert refusal.value.response["response_metadata"]["messages"] == [
@@ -110,7 +113,8 @@ def test_the_block_at_fault_is_named(slack: WebClient) -> None:
     ]
 
 
-def test_the_limits_themselves_are_allowed(slack: WebClient) -> None:
+def test_limits(slack: WebClient) -> None:
+    """A message at the limits is accepted."""
     blocks = [section("x" * 3000)] * 4 + [{"type": "divider"}] * 46
     assert slack.chat_postMessage(channel="#limits", text="x" * 40_000, blocks=blocks)["ok"]
     field = section("x" * 1000)["text"]
@@ -118,13 +122,15 @@ def test_the_limits_themselves_are_allowed(slack: WebClient) -> None:
     assert slack.chat_postMessage(channel="#limits", text="x", blocks=[header("é" * 150), fields])["ok"]
 
 
-def test_blocks_that_are_too_long_together_are_refused(slack: WebClient) -> None:
+def test_total_length(slack: WebClient) -> None:
+    """Blocks that are too long together are refused."""
     with pytest.raises(SlackApiError, match="msg_blocks_too_long"):
         slack.chat_postMessage(channel="#errors", text="x", blocks=[section("x" * 3000)] * 5)
 
 
 @pytest.mark.parametrize(("token", "error"), [("xoxb-other", "invalid_auth"), ("", "not_authed")])
-def test_only_the_known_token_is_accepted(emulators: Connections, token: str, error: str) -> None:
+def test_invalid_token(emulators: Connections, token: str, error: str) -> None:
+    """Only the known token is accepted."""
     answer = httpx.post(
         f"{emulators.page_url}/api/auth.test",
         headers={"Authorization": f"Bearer {token}"} if token else {},
@@ -133,7 +139,8 @@ def test_only_the_known_token_is_accepted(emulators: Connections, token: str, er
     assert (answer.status_code, answer.json()) == (httpx.codes.OK, {"ok": False, "error": error})
 
 
-def test_a_token_without_the_scope_is_told_which_is_needed(emulators: Connections, page: httpx.Client) -> None:
+def test_missing_scope(emulators: Connections, page: httpx.Client) -> None:
+    """A token without the scope gets an error that names the scope."""
     client = WebClient("xoxb-offline-only-channels:read,users:read", f"{emulators.page_url}/api/", retry_handlers=[])
     assert client.auth_test().headers["x-oauth-scopes"] == "channels:read,users:read"
     with pytest.raises(SlackApiError) as refusal:
@@ -145,12 +152,15 @@ def test_a_token_without_the_scope_is_told_which_is_needed(emulators: Connection
     assert "#scopes" not in page.get("/slack/messages").text
 
 
-def test_an_unknown_method_is_refused(slack: WebClient) -> None:
+def test_unsupported(slack: WebClient) -> None:
+    """An unknown method is refused."""
     with pytest.raises(SlackApiError, match="unknown_method"):
         slack.conversations_list()
 
 
-def test_a_channel_that_is_flooded_is_limited_and_others_are_not(slack: WebClient) -> None:
+def test_rate_limit(slack: WebClient) -> None:
+    """A channel with too many messages is limited, and other channels are not."""
+
     def flood() -> None:
         for number in range(100):
             slack.chat_postMessage(channel="#flooded", text=str(number))
@@ -163,7 +173,8 @@ def test_a_channel_that_is_flooded_is_limited_and_others_are_not(slack: WebClien
     assert slack.chat_postMessage(channel="#calm", text="x")["ok"]
 
 
-def test_faults_limit_fail_refuse_and_drop(slack: WebClient, fault: Callable[..., None]) -> None:
+def test_faults(slack: WebClient, fault: Callable[..., None]) -> None:
+    """Faults limit, refuse, fail and drop."""
     fault(service="slack", kind="limit", seconds=7, times=1)
     fault(service="slack", kind="error", error="not_in_channel", times=1)
     fault(service="slack", kind="error", times=1)
@@ -183,9 +194,8 @@ def test_faults_limit_fail_refuse_and_drop(slack: WebClient, fault: Callable[...
 @pytest.mark.parametrize(
     "error", ["invalid_auth", "account_inactive", "channel_not_found", "is_archived", "missing_scope", "fatal_error"]
 )
-def test_any_of_slacks_errors_can_be_asked_for(
-    slack: WebClient, fault: Callable[..., None], page: httpx.Client, error: str
-) -> None:
+def test_error_fault(slack: WebClient, fault: Callable[..., None], page: httpx.Client, error: str) -> None:
+    """A fault can return any of Slack's errors."""
     fault(service="slack", kind="error", error=error, match="chat.postMessage")
     assert slack.auth_test()["ok"]
     with pytest.raises(SlackApiError) as refusal:
@@ -196,24 +206,21 @@ def test_any_of_slacks_errors_can_be_asked_for(
     assert "#refused" not in page.get("/slack/messages").text
 
 
-def test_a_slack_that_hangs_forgets_whoever_gave_up(
-    emulators: Connections, fault: Callable[..., None], page: httpx.Client
-) -> None:
-    impatient = WebClient("xoxb-offline", f"{emulators.page_url}/api/", timeout=1, retry_handlers=[])
+def test_hang(emulators: Connections, fault: Callable[..., None], page: httpx.Client) -> None:
+    """A hanging request whose client gave up has no effect."""
+    leaving = WebClient("xoxb-offline", f"{emulators.page_url}/api/", timeout=1, retry_handlers=[])
     fault(service="slack", kind="hang", seconds=2, times=2)
     with pytest.raises(TimeoutError):
-        impatient.chat_postMessage(channel="#gone", text="x")
-    patient = WebClient("xoxb-offline", f"{emulators.page_url}/api/", timeout=20, retry_handlers=[])
-    assert patient.chat_postMessage(channel="#patient", text="x")["ok"]  # began later, so the other's wait is over
+        leaving.chat_postMessage(channel="#gone", text="x")
+    waiting = WebClient("xoxb-offline", f"{emulators.page_url}/api/", timeout=20, retry_handlers=[])
+    assert waiting.chat_postMessage(channel="#waiting", text="x")["ok"]  # began later, so the other's wait is over
     kept = page.get("/slack/messages").text
-    assert "#patient" in kept
+    assert "#waiting" in kept
     assert "#gone" not in kept
 
 
-def test_an_answer_that_trickles_outlasts_a_clients_timeout(
-    emulators: Connections, fault: Callable[..., None], page: httpx.Client
-) -> None:
-    """Each byte comes in time, all of them late: what only a limit on the whole call ends."""
+def test_slow(emulators: Connections, fault: Callable[..., None], page: httpx.Client) -> None:
+    """A slow response outlasts a client's timeout: each byte is in time, so only a limit on the whole call ends it."""
     client = WebClient("xoxb-offline", f"{emulators.page_url}/api/", timeout=1, retry_handlers=[])
     fault(service="slack", kind="slow", seconds=3, times=1)
     began = time.monotonic()
@@ -222,9 +229,8 @@ def test_an_answer_that_trickles_outlasts_a_clients_timeout(
     assert "#trickle" in page.get("/slack/messages").text
 
 
-def test_an_answer_can_be_lost_after_the_message_was_kept(
-    slack: WebClient, fault: Callable[..., None], page: httpx.Client
-) -> None:
+def test_lose(slack: WebClient, fault: Callable[..., None], page: httpx.Client) -> None:
+    """A response can be lost after the message was stored."""
     fault(service="slack", kind="lose", times=1)
     with pytest.raises(Exception, match=r"(?i)incomplete|closed|reset"):
         slack.chat_postMessage(channel="#lost", text="x")

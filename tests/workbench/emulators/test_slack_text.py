@@ -34,7 +34,8 @@ LINK = '<a href="{0}" target="_blank" rel="noreferrer noopener">{1}</a>'
         ("a < b > c", "a &lt; b &gt; c"),
     ],
 )
-def test_a_line_is_shown_as_slack_shows_it(mrkdwn: str, shown: str) -> None:
+def test_line(mrkdwn: str, shown: str) -> None:
+    """A line is shown as Slack shows it."""
     assert slack_text.to_html(mrkdwn) == f"<div>{shown}</div>"
 
 
@@ -49,11 +50,13 @@ def test_a_line_is_shown_as_slack_shows_it(mrkdwn: str, shown: str) -> None:
         ("", ""),
     ],
 )
-def test_blocks_of_code_and_quotations_stand_apart(mrkdwn: str, shown: str) -> None:
+def test_code_and_quotations(mrkdwn: str, shown: str) -> None:
+    """Code blocks and quotations are elements of their own."""
     assert slack_text.to_html(mrkdwn) == shown
 
 
-def test_plain_text_keeps_its_stars_and_loses_its_escapes() -> None:
+def test_plain() -> None:
+    """Plain text keeps its asterisks, and its escapes are replaced."""
     assert slack_text.text_object({"type": "plain_text", "text": "*a* &lt;b&gt; :x:"}) == "*a* &lt;b&gt; ❌"
     assert slack_text.text_object({"type": "mrkdwn", "text": "*a*"}) == "<div><b>a</b></div>"
     assert not slack_text.text_object(None)
@@ -106,7 +109,8 @@ PIECES = st.sampled_from([*MARKS, *WORDS])
 @example("<https://x|<script>alert(1)</script>>")
 @example("`<javascript:alert(1)|x>`")
 @example("JaVaScRiPt:alert(1) <JAVASCRIPT:alert(1)>")
-def test_whatever_is_sent_only_these_elements_come_out(text: str) -> None:
+def test_elements(text: str) -> None:
+    """Whatever text is sent, the result holds only these elements."""
     seen = Seen(slack_text.to_html(text))
     assert seen.tags <= {"div", "pre", "blockquote", "code", "b", "i", "s", "a", "span"}
     assert seen.names <= {"href", "target", "rel", "class"}

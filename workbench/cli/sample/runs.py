@@ -167,7 +167,12 @@ class Chain:
         )
 
     def _runs(self, dag_id: str) -> list[dict[str, Any]]:
-        return self.api.pages(f"/dags/{dag_id}/dagRuns", "dag_runs")
+        """Return the runs that may be the chain's, and not all that ever were: of its days, or since it began."""
+        path = f"/dags/{dag_id}/dagRuns"
+        if dag_id in DAILY_DAGS:
+            first, last = f"{min(self.days)}T00:00:00Z", f"{max(self.days)}T00:00:00Z"
+            return self.api.pages(path, "dag_runs", logical_date_gte=first, logical_date_lte=last)
+        return self.api.pages(path, "dag_runs", run_after_gte=self._since.isoformat())
 
     def _events(self, dag_id: str) -> list[dict[str, Any]]:
         events = self._list_events(f"/assets/events?source_dag_id={dag_id}&order_by=-timestamp&limit=100")

@@ -1,7 +1,7 @@
 """A Snowflake account on this machine: fakesnow's SQL, DuckDB's storage, Snowflake's protocol and errors.
 
-`create_app` gives the ASGI application, `tables` what its start page shows. Importing this package is cheap;
-DuckDB and fakesnow are loaded when the application is made.
+`create_app` returns the ASGI application, `tables` the tables for the start page. Importing this package is cheap:
+DuckDB and fakesnow are loaded when the application is created.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _accounts: list[Account] = []
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the warehouse, for people to look at.
+    """A table of the warehouse, for the start page.
 
     :param rows: the first 20.
     """
@@ -33,10 +33,10 @@ class Table:
 
 
 def create_app(data: Path, s3_url: str) -> Any:
-    """Make the account as an ASGI application.
+    """Return the account as an ASGI application.
 
-    :param data: folder that holds its databases; made if it is not there.
-    :param s3_url: where `s3://` leads.
+    :param data: the folder of its databases; created where it is missing.
+    :param s3_url: the URL of S3, for `s3://`.
     """
     from workbench.emulators.snowflake import app  # noqa: PLC0415 -- see the module's docstring
     from workbench.emulators.snowflake.account import Account  # noqa: PLC0415
@@ -48,7 +48,7 @@ def create_app(data: Path, s3_url: str) -> Any:
 
 
 def tables() -> list[Table]:
-    """Return the committed tables of the account that this process serves; none if it serves none."""
+    """Return the committed tables of the account that this process serves; empty where it serves none."""
     from workbench.emulators.snowflake import catalogue  # noqa: PLC0415 -- see the module's docstring
 
     return [Table(*found) for account in _accounts for found in catalogue.tables(account)]

@@ -1,7 +1,7 @@
-"""The account: DuckDB, its databases as files, and what has to be there before anyone logs in.
+"""The account: DuckDB, its databases as files, and the objects that exist before the first login.
 
-fakesnow keeps stages and file formats in memory; here the global database is a file like the others, so
-everything is there again after a restart or a kill.
+fakesnow keeps stages and file formats in memory. Here the global database is a file like the others, so they survive a
+restart and a kill.
 """
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from workbench.emulators.errors import EmulatorError, aside
+from workbench.emulators.recovery import move_aside
 from workbench.emulators.snowflake import catalogue, engine, load_history, macros
 from workbench.emulators.snowflake.errors import exists, missing, unsupported
 from workbench.emulators.snowflake.locks import TableLocks
 from workbench.emulators.snowflake.names import literal, quoted
+from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,11 +28,11 @@ if TYPE_CHECKING:
     from workbench.emulators.snowflake.external_stage import ObjectStore
 
 PREPARED = "TELECOMS"
-"""The database that an administrator would have made for the pipeline."""
+"""The database of the pipeline, which exists from the start."""
 
 USER = "workbench"
 PASSWORD = "offline"  # noqa: S105 not a secret: the emulator knows this one only
-"""The one login; it opens nothing but this emulator."""
+"""The only login; it is valid for this emulator alone."""
 
 STAGE_OPTIONS = f"{engine.GLOBAL}.{engine.INTERNAL}._stage_options"
 """The options of a stage that fakesnow's own table has no column for: its file format."""
@@ -40,8 +41,8 @@ STAGE_OPTIONS = f"{engine.GLOBAL}.{engine.INTERNAL}._stage_options"
 class Account:
     """One Snowflake account, persisted in a folder.
 
-    :param data: one `<DATABASE>.db` each, and the global database.
-    :param objects: where `s3://` leads.
+    :param data: the folder with a file `<DATABASE>.db` for each database, and the global database.
+    :param objects: the objects behind `s3://`.
     """
 
     def __init__(self, data: Path, objects: ObjectStore) -> None:
@@ -52,7 +53,7 @@ class Account:
         self.scratch = data / "scratch"
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir()
-        self._refuse_to_forget()
+        self._check_files()
         self._ddl = threading.Lock()
         self.duck = engine.open_duckdb()
         self.duck.execute(f"SET temp_directory = {literal(str(self.scratch / 'duckdb'))}")
@@ -68,14 +69,14 @@ class Account:
             self.create_database(PREPARED)
 
     def databases(self) -> list[str]:
-        """Names, in order."""
+        """Return the names of the databases, in order."""
         rows = self.duck.cursor().execute("SELECT database_name FROM duckdb_databases() WHERE NOT internal").fetchall()
         return sorted(name for (name,) in rows if name not in {engine.GLOBAL, "memory"})
 
     def create_database(self, name: str) -> None:
-        """Make a database with its schema PUBLIC.
+        """Create a database with its schema PUBLIC.
 
-        :raises SnowflakeError: 002002 if it is there, 000002 if the name cannot be a file's.
+        :raises SnowflakeError: 002002 where it exists, 000002 where the name is not a valid file name.
         """
         if not re.fullmatch(r"[A-Z_][A-Z0-9_$]*", name):
             raise unsupported(f"a database named {name}: upper-case letters, digits and _ only")
@@ -86,9 +87,9 @@ class Account:
             self.duck.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}.PUBLIC")
 
     def drop_database(self, name: str) -> None:
-        """Forget a database and delete its file.
+        """Drop a database and delete its file.
 
-        :raises SnowflakeError: 002043 if there is none.
+        :raises SnowflakeError: 002043 where it does not exist.
         """
         with self._ddl:
             if name not in self.databases():
@@ -99,16 +100,19 @@ class Account:
                     duck.execute(
                         f"DELETE FROM {engine.GLOBAL}.{engine.INTERNAL}.{table} WHERE database_name = ?", [name]
                     )
-            for file in (self.data / f"{name}.db.wal", self.data / f"{name}.db"):  # a log is never left alone
+            for file in (
+                self.data / f"{name}.db.wal",
+                self.data / f"{name}.db",
+            ):  # the log first: it must not exist without the file
                 file.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Write everything into the databases' own files."""
+        """Write everything to the databases' files."""
         for name in [*self.databases(), engine.GLOBAL]:
             try:
                 self.duck.execute(f"CHECKPOINT {quoted(name)}")
             except duckdb.TransactionException:
-                continue  # a session is in the middle of a transaction: its log is replayed at the next start
+                continue  # a session has an open transaction: its log is replayed at the next start
         self.duck.close()
 
     def _attach(self, name: str, sql: str) -> None:
@@ -117,20 +121,20 @@ class Account:
             self.duck.execute(f"ATTACH IF NOT EXISTS {literal(str(file))} AS {quoted(name)}")
             self.duck.execute(sql)
         except duckdb.Error as error:
-            raise EmulatorError(
+            raise UserError(
                 f"the warehouse's file {file} cannot be used",
                 str(error).split("\n", maxsplit=1)[0],
-                f"free disk space or correct its rights; if it is damaged, {aside(file)}, and its data is loaded again",
+                f"free disk space or fix its permissions; if it is damaged: {move_aside(file)}, and load it again",
             ) from error
 
-    def _refuse_to_forget(self) -> None:
-        """Keep the log of a database whose file is gone: DuckDB would delete it with all that it holds."""
+    def _check_files(self) -> None:
+        """Refuse to start where the file of a log is missing: DuckDB would delete the log with its data."""
         for log in self.data.glob("*.wal"):
             if not log.with_suffix("").exists() and log.stat().st_size:
-                raise EmulatorError(
+                raise UserError(
                     f"the warehouse's file {log.with_suffix('')} is missing",
-                    f"its log {log.name} is there, and holds what was written last",
-                    f"put the file back; or {aside(log)}",
+                    f"its log {log.name} exists, and holds the last changes",
+                    f"put the file back; or {move_aside(log)}",
                 )
 
     def _open(self, name: str) -> None:

@@ -1,7 +1,7 @@
-"""Snowflake's HTTP protocol, as far as its Python connector speaks it.
+"""Snowflake's HTTP protocol, as far as its Python connector uses it.
 
-The connector gives an answer 60 seconds and then sends the same request again, under the same id. So a statement
-runs in a task of its own: who asks again joins it, and after a while it gets "still running, ask there".
+The connector waits 60 seconds for a response and then sends the same request again, with the same id. So a statement
+runs in a task of its own: a repeated request joins it, and after a while the response is "still running" with a URL.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ if TYPE_CHECKING:
     from workbench.emulators.snowflake.account import Account
     from workbench.emulators.snowflake.results import Result
 
-PATIENCE = 25.0
-"""Seconds until an unfinished statement is answered with where to ask for it; the client's limit is 60."""
+RESPONSE_SECONDS = 25.0
+"""Seconds after which the response to an unfinished statement is a URL to ask; the client's limit is 60."""
 
 IN_PROGRESS = "333333"
-SWEEP = 60.0
-"""Seconds between two looks for sessions that have been silent too long."""
+EXPIRE_SECONDS = 60.0
+"""Seconds between two searches for idle sessions."""
 
 KEPT = 200
-"""Statements whose answer can still be asked for."""
+"""The number of statements whose result can still be fetched."""
 
 KEPT_BYTES = 32 * 2**20
-"""How large their answers may be, all together; the newest is kept whatever its size."""
+"""The total size of their results; the newest is kept whatever its size."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class Statement:
-    """A statement under way or done."""
+    """A statement that is running or done."""
 
     session: Session
     query_id: str
@@ -87,7 +87,7 @@ class Server:
         session.role = (query.get("roleName") or session.role).upper()
         session.warehouse = (query.get("warehouse") or session.warehouse).upper()
         for name, value in (asked.get("SESSION_PARAMETERS") or {}).items():
-            with contextlib.suppress(SnowflakeError):  # a client's own wishes are no reason to turn it away
+            with contextlib.suppress(SnowflakeError):  # an unsupported parameter is no reason to refuse the login
                 commands.set_parameter(session, name, value)
         return _success(
             {
@@ -152,7 +152,7 @@ class Server:
         )  # fmt: skip
 
     async def monitoring(self, request: Request) -> dict[str, Any]:
-        """GET /monitoring/queries/{id}: for clients that ask whether a statement is done."""
+        """GET /monitoring/queries/{id}: for clients that poll whether a statement is done."""
         self.sessions.of(_token(request))
         query_id = request.path_params["query_id"]
         statement = self._by_query.get(query_id)
@@ -166,18 +166,18 @@ class Server:
             about = {} if answer["success"] else {"errorCode": answer["code"], "errorMessage": answer["message"]}
         return _success({"queries": [{"id": query_id, "status": state, **about}]})
 
-    async def nothing(self, request: Request) -> dict[str, Any]:  # noqa: ARG002 -- an endpoint's signature
-        """Telemetry: taken and forgotten."""
+    async def telemetry(self, request: Request) -> dict[str, Any]:  # noqa: ARG002 -- an endpoint's signature
+        """Accept telemetry and discard it."""
         return _success(None)
 
-    async def sweep(self) -> None:
-        """End silent sessions, for ever."""
+    async def expire_sessions(self) -> None:
+        """End idle sessions, until cancelled."""
         while True:
-            await asyncio.sleep(SWEEP)
+            await asyncio.sleep(EXPIRE_SECONDS)
             await self._in_thread(self.sessions.expire)
 
     def close(self) -> None:
-        """Stop statements, roll back, write everything."""
+        """Stop the statements, roll back, write everything."""
         for statement in self._by_query.values():
             if statement.task and not statement.task.done():
                 statement.session.cancel()
@@ -188,7 +188,7 @@ class Server:
     async def _wait(self, statement: Statement) -> dict[str, Any]:
         if statement.task is None:
             raise SnowflakeError(f"Statement {statement.query_id} not found", 709, "02000")
-        done, _ = await asyncio.wait({statement.task}, timeout=PATIENCE)
+        done, _ = await asyncio.wait({statement.task}, timeout=RESPONSE_SECONDS)
         if done:
             return statement.task.result()
         return {
@@ -305,7 +305,7 @@ def _keep(kept: OrderedDict[str, Any], key: str, value: Any) -> None:
 
 
 def _size(kept: Statement | dict[str, Any]) -> int:
-    """How much memory an answer takes, roughly; one that is under way takes none yet."""
+    """Return roughly the memory of a result; a running statement has none yet."""
     if isinstance(kept, Statement):
         if kept.task is None or not kept.task.done() or kept.task.cancelled():
             return 0
@@ -336,7 +336,7 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 def _endpoint(answer: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callable[[Request], Awaitable[JSONResponse]]:
-    """Every failure is an answer of the protocol with HTTP 200: the client repeats a 500 for 25 minutes."""
+    """Answer each failure with an error of the protocol and HTTP 200: the client retries a 500 for 25 minutes."""
 
     async def respond(request: Request) -> JSONResponse:
         try:
@@ -351,14 +351,14 @@ def _endpoint(answer: Callable[[Request], Awaitable[dict[str, Any]]]) -> Callabl
 
 
 def create(account: Account) -> Starlette:
-    """Make the ASGI application over an account; it closes the account when the server stops."""
+    """Return the ASGI application for an account; it closes the account when the server stops."""
     server = Server(account)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        sweeping = asyncio.create_task(server.sweep())
+        expiring = asyncio.create_task(server.expire_sessions())
         yield
-        sweeping.cancel()
+        expiring.cancel()
         await asyncio.to_thread(server.close)
 
     async def unknown(request: Request) -> JSONResponse:
@@ -375,7 +375,7 @@ def create(account: Account) -> Starlette:
             Route("/queries/v1/abort-request", _endpoint(server.abort), methods=["POST"]),
             Route("/queries/{query_id}/result", _endpoint(server.result), methods=["GET"]),
             Route("/monitoring/queries/{query_id}", _endpoint(server.monitoring), methods=["GET"]),
-            Route("/telemetry/send", _endpoint(server.nothing), methods=["POST"]),
+            Route("/telemetry/send", _endpoint(server.telemetry), methods=["POST"]),
             Route("/{path:path}", unknown, methods=["GET", "POST", "PUT", "DELETE"]),
         ],
     )

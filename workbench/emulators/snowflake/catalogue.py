@@ -1,4 +1,4 @@
-"""The account's tables as a person wants to see them."""
+"""The account's tables, for the start page and INFORMATION_SCHEMA."""
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from workbench.emulators.snowflake.account import Account
 
 FIRST = 20
-"""Rows shown of each table."""
+"""The number of rows shown of each table."""
 
 
 def creation_sql(database: str) -> str:
-    """INFORMATION_SCHEMA.TABLES with the views in it, and COLUMNS with the types that fakesnow's leaves out."""
+    """Return the SQL of INFORMATION_SCHEMA.TABLES with the views, and of COLUMNS with the types that fakesnow omits."""
     schema = f"{quoted(database)}.{INTERNAL}"
     return f"""
         CREATE OR REPLACE VIEW {schema}._tables AS
@@ -46,7 +46,7 @@ def creation_sql(database: str) -> str:
 
 
 def tables(account: Account) -> Iterator[tuple[str, str, str, list[str], list[tuple[Any, ...]], int]]:
-    """Database, schema, name, columns, first rows and number of rows of each committed table."""
+    """Return database, schema, name, columns, first rows and number of rows of each committed table."""
     with account.duck.cursor() as duck:
         found = duck.execute(
             "SELECT database_name, schema_name, table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary "
@@ -59,5 +59,5 @@ def tables(account: Account) -> Iterator[tuple[str, str, str, list[str], list[tu
                 columns = [about[0] for about in duck.description or []]
                 count = duck.execute(f"SELECT count(*) FROM {name.sql}").fetchall()[0][0]
             except duckdb.CatalogException:
-                continue  # dropped since
+                continue  # dropped meanwhile
             yield *name, columns, rows, count

@@ -1,4 +1,4 @@
-"""Statements about the session itself, and those that show what is there."""
+"""Statements about the session itself, and SHOW and DESCRIBE."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WITHOUT_EFFECT = re.compile(
     r"|STATEMENT_QUEUED_TIMEOUT_IN_SECONDS|LOG_LEVEL|TRACE_LEVEL|ABORT_DETACHED_QUERY|SNOWPARK_\w+|GEOGRAPHY_OUTPUT_FORMAT"
     r"|\w+_QUERY_RESULT_FORMAT|ERROR_ON_NONDETERMINISTIC_\w+|TRANSACTION_ABORT_ON_ERROR|STRICT_JSON_OUTPUT|JSON_INDENT"
 )
-"""Parameters whose effect is on the client, or on nothing that is visible here."""
+"""Parameters that affect only the client, or nothing that is visible here."""
 
 _FIXED: dict[str, set[str]] = {
     "TIMEZONE": {"UTC", "ETC/UTC"},
@@ -37,7 +37,7 @@ _FIXED: dict[str, set[str]] = {
     "DATE_OUTPUT_FORMAT": {"YYYY-MM-DD"},
     "AUTOCOMMIT_API_SUPPORTED": {"TRUE"},
 }
-"""Parameters that the emulator follows only in these values."""
+"""Parameters for which the emulator supports only these values."""
 
 _KEPT = {"STATEMENT_TIMEOUT_IN_SECONDS", "LOCK_TIMEOUT"}
 _BEGIN = re.compile(r"(BEGIN|START\s+TRANSACTION)(\s+(TRANSACTION|WORK))?(\s+NAME\s+\S+)?", re.IGNORECASE)
@@ -45,17 +45,17 @@ _UNSET = re.compile(r"UNSET\s+(?:\(\s*)?([\w$]+(?:\s*,\s*[\w$]+)*)\s*\)?", re.IG
 
 
 def is_begin(text: str) -> bool:
-    """BEGIN in a spelling that sqlglot reads as something else."""
+    """Return whether it is a BEGIN in a spelling that sqlglot does not recognise."""
     return bool(_BEGIN.fullmatch(text))
 
 
 def is_unset(text: str) -> bool:
-    """UNSET, which sqlglot reads as an alias."""
+    """Return whether it is UNSET, which sqlglot parses as an alias."""
     return bool(_UNSET.fullmatch(text))
 
 
 def transaction(session: Session, statement: exp.Expr) -> Result:
-    """BEGIN, COMMIT, ROLLBACK; each is a no-op where there is nothing to do, as in Snowflake."""
+    """Run BEGIN, COMMIT or ROLLBACK; each is a no-op where there is nothing to do, as in Snowflake."""
     if isinstance(statement, exp.Commit | exp.Rollback):
         session.end(commit=isinstance(statement, exp.Commit))
     else:
@@ -64,9 +64,9 @@ def transaction(session: Session, statement: exp.Expr) -> Result:
 
 
 def set_parameter(session: Session, name: str, value: Any) -> None:
-    """ALTER SESSION SET, and the session parameters of a login.
+    """Set a parameter, for ALTER SESSION SET and a login.
 
-    :raises SnowflakeError: 000002 for one that would change answers and is not followed here.
+    :raises SnowflakeError: 000002 for one that changes results and is not supported here.
     """
     name, text = name.upper(), str(value).upper()
     if name == "AUTOCOMMIT":
@@ -84,7 +84,7 @@ def set_parameter(session: Session, name: str, value: Any) -> None:
 
 
 def alter_session(session: Session, statement: exp.Alter) -> Result:
-    """ALTER SESSION SET | UNSET."""
+    """Run ALTER SESSION SET | UNSET."""
     for action in statement.args.get("actions") or []:
         unset = bool(action.args.get("unset"))
         for item in action.expressions:
@@ -100,7 +100,7 @@ def alter_session(session: Session, statement: exp.Alter) -> Result:
 
 
 def set_variables(session: Session, statement: exp.Set) -> Result:
-    """SET name = value, or SET (a, b) = (1, 2)."""
+    """Run SET name = value, or SET (a, b) = (1, 2)."""
     for item in statement.expressions:
         assignment = item.this
         if not isinstance(assignment, exp.EQ):
@@ -117,7 +117,7 @@ def set_variables(session: Session, statement: exp.Set) -> Result:
 
 
 def unset_variable(session: Session, text: str) -> Result:
-    """UNSET name."""
+    """Run UNSET name."""
     found = _UNSET.fullmatch(text)
     for name in found[1].split(",") if found else []:
         session.values.pop(name.strip().upper(), None)
@@ -125,7 +125,7 @@ def unset_variable(session: Session, text: str) -> Result:
 
 
 def use(session: Session, statement: exp.Use) -> Result:
-    """USE DATABASE, SCHEMA, ROLE, WAREHOUSE or SECONDARY ROLES."""
+    """Run USE DATABASE, SCHEMA, ROLE, WAREHOUSE or SECONDARY ROLES."""
     kind = statement.args.get("kind")
     kind = (kind if isinstance(kind, str) else kind.name).upper() if kind else "SCHEMA_OR_DATABASE"
     parts = [fold(part) for part in statement.this.parts] if isinstance(statement.this, exp.Table) else []
@@ -156,7 +156,7 @@ _SHOWN = {
 
 
 def show(session: Session, statement: exp.Show, translate: Callable[[Session, exp.Expr], str], text: str) -> Result:
-    """SHOW: fakesnow's views of the catalogue."""
+    """Run SHOW, with fakesnow's views of the catalogue."""
     if statement.name.upper() not in _SHOWN:
         refusals.refuse(text, statement)
     _check_scope(session, statement)
@@ -171,7 +171,7 @@ def show(session: Session, statement: exp.Show, translate: Callable[[Session, ex
 
 
 def _check_scope(session: Session, statement: exp.Show) -> None:
-    """Refuse a scope that is not there; fakesnow would find nothing in it."""
+    """Refuse a scope that does not exist; fakesnow would return no rows."""
     scope, kind = statement.args.get("scope"), statement.args.get("scope_kind")
     if not isinstance(scope, exp.Table):
         return
@@ -187,7 +187,7 @@ def _check_scope(session: Session, statement: exp.Show) -> None:
 
 
 def _named(answer: Result, pattern: str, flags: int = 0) -> Result:
-    """Keep the rows whose object's name matches: fakesnow does LIKE for tables only, and STARTS WITH for nothing."""
+    """Filter rows by the object's name: fakesnow supports LIKE for tables only, and STARTS WITH not at all."""
     column = next((each for each in ("name", "column_name") if each in answer.table.column_names), None)
     if column:
         keep = [bool(re.fullmatch(pattern, str(name), flags)) for name in answer.table[column].to_pylist()]
@@ -197,7 +197,7 @@ def _named(answer: Result, pattern: str, flags: int = 0) -> Result:
 
 
 def describe(session: Session, statement: exp.Describe) -> Result:
-    """DESCRIBE TABLE | VIEW."""
+    """Run DESCRIBE TABLE | VIEW."""
     kind = str(statement.args.get("kind") or "TABLE").upper()
     if kind not in {"TABLE", "VIEW"} or not isinstance(statement.this, exp.Table):
         raise unsupported(f"DESCRIBE {kind}")

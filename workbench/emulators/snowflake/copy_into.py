@@ -1,7 +1,7 @@
 """COPY INTO a table.
 
-Written anew rather than taken from fakesnow, whose COPY needs DuckDB's httpfs for S3, does not know PATTERN, reads
-FORCE = FALSE as TRUE, names no file in its errors and keeps another load history than Snowflake does.
+Rewritten, because fakesnow's COPY needs DuckDB's httpfs for S3, does not support PATTERN, treats FORCE = FALSE as TRUE,
+names no file in its errors and keeps another load history than Snowflake.
 """
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
@@ -41,7 +41,7 @@ _MATCHES = {"CASE_INSENSITIVE", "CASE_SENSITIVE", "NONE"}
 
 @dataclass
 class Options:
-    """COPY's own options."""
+    """The options of COPY."""
 
     files: list[str] = field(default_factory=list)
     pattern: str | None = None
@@ -55,9 +55,9 @@ class Options:
 class Target:
     """The table to load.
 
-    :param name: as Snowflake knows it.
-    :param sql: as DuckDB does; a temporary table has another name there.
-    :param columns: name and DuckDB type of those to fill, in order.
+    :param name: the name in Snowflake.
+    :param sql: the name in DuckDB, which is another one for a temporary table.
+    :param columns: name and DuckDB type of the columns to fill, in order.
     """
 
     name: Name
@@ -70,7 +70,7 @@ class Target:
 class Transformation:
     """The query of `COPY INTO t FROM (SELECT ...)`.
 
-    :param translate: makes it DuckDB's.
+    :param translate: translates it to DuckDB's SQL.
     """
 
     query: exp.Select
@@ -78,9 +78,9 @@ class Transformation:
 
 
 def options(statement: exp.Copy) -> Options:
-    """Read COPY's options.
+    """Return the options of COPY.
 
-    :raises SnowflakeError: 000002 for one that is not done here, 001003 for one that Snowflake has not either.
+    :raises SnowflakeError: 000002 for one that is not supported here, 001003 for one that Snowflake does not have.
     """
     given: dict[str, Any] = {}
     for each in statement.args.get("params") or []:
@@ -114,9 +114,9 @@ def _check(given: dict[str, Any]) -> None:
 
 
 def run(session: Session, statement: exp.Copy, translate: Callable[[exp.Expr], str]) -> Result:
-    """Load every file that has not been loaded as it is now, all or none.
+    """Load all files whose current content is not loaded, all or none.
 
-    :param translate: a query as DuckDB's, for `COPY INTO t FROM (SELECT ...)`.
+    :param translate: translates a query to DuckDB's SQL, for `COPY INTO t FROM (SELECT ...)`.
     """
     if isinstance(statement.this, exp.Table) and isinstance(statement.this.this, exp.Var | exp.Literal):
         raise unsupported("COPY INTO <location>: unloading")
@@ -216,7 +216,7 @@ def _load(
     except (duckdb.InvalidInputException, duckdb.IOException, duckdb.InternalException) as error:
         raise unreadable(error, file, kind) from error
     except duckdb.Error as error:
-        if type(error) is duckdb.Error:  # the Parquet reader's own, for a page that is torn
+        if type(error) is duckdb.Error:  # the Parquet reader's error for a damaged page
             raise unreadable(error, file, kind) from error
         raise
     try:
@@ -250,7 +250,7 @@ def _load_query(
 def _values(
     duck: duckdb.DuckDBPyConnection, target: Target, file: LocalFile, copying: Options
 ) -> tuple[list[tuple[str, str]], str]:
-    """For each column of the target the expression that fills it with its type in the file, and what to read."""
+    """Return the expression and its type for each column of the target, and the relation to read."""
     kind = copying.format["TYPE"]
     source = reader(file, copying.format, len(target.columns))
     if kind == "CSV":
@@ -300,7 +300,7 @@ def _located(
     source: str,
     columns: list[tuple[tuple[str, str], tuple[str, str]]],
 ) -> SnowflakeError:
-    """Find the first row and column that do not fit, after a load has failed."""
+    """Return the error with the first row and column that do not fit, after a load has failed."""
     with session.duck.cursor() as duck:
         for (expression, given), (name, wanted) in columns:
             bad = f"{expression} IS NOT NULL AND TRY_CAST({expression} AS {wanted}) IS NULL"

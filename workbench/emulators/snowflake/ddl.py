@@ -1,4 +1,4 @@
-"""CREATE, ALTER, DROP and COMMENT: what Snowflake's DDL means for DuckDB, and Snowflake's own answers."""
+"""CREATE, ALTER, DROP and COMMENT: Snowflake's DDL in DuckDB, with Snowflake's own results."""
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
 
@@ -34,14 +34,14 @@ _SCHEMA = re.compile(
 
 
 def is_command(text: str) -> bool:
-    """Whether it is DDL that sqlglot does not parse and this module does."""
+    """Return whether it is DDL that sqlglot does not parse and this module does."""
     return bool(_SCHEMA.fullmatch(text)) or bool(
         re.match(r"ALTER\s+(SCHEMA|DATABASE|STAGE|SEQUENCE)\b", text, re.IGNORECASE)
     )
 
 
 def command(session: Session, statement: exp.Expr) -> Result:
-    """DDL as text: CREATE SCHEMA ... WITH MANAGED ACCESS and the like."""
+    """Run DDL from its text: CREATE SCHEMA ... WITH MANAGED ACCESS and the like."""
     text = f"{statement.this}{statement.args.get('expression') or ''}" if isinstance(statement, exp.Command) else ""
     found = _SCHEMA.fullmatch(" ".join(text.split()))
     if not found:
@@ -51,7 +51,7 @@ def command(session: Session, statement: exp.Expr) -> Result:
 
 
 def run(session: Session, statement: exp.Expr, translate: Translate) -> Result:  # noqa: PLR0911 -- one return a kind
-    """One definition."""
+    """Run one definition."""
     if isinstance(statement, exp.Comment):
         return _comment(session, statement)
     if isinstance(statement, exp.Drop):
@@ -203,7 +203,7 @@ def _view(session: Session, statement: exp.Create, translate: Translate) -> Resu
     text = statement.sql(dialect="snowflake")
     session.duck.execute(translate(session, statement))
     descriptions.keep(session, name, comment=comment, lengths=[])
-    session.duck.execute(f"COMMENT ON VIEW {name.sql} IS {literal(text)}")  # GET_DDL reads it back
+    session.duck.execute(f"COMMENT ON VIEW {name.sql} IS {literal(text)}")  # GET_DDL reads it
     return results.status(f"View {name.name} successfully created.")
 
 
@@ -225,7 +225,7 @@ def _comment(session: Session, statement: exp.Comment) -> Result:
 
 
 def functions(session: Session, query: exp.Expr) -> None:
-    """GET_DDL('TABLE', 'name') in a query."""
+    """Replace GET_DDL('TABLE', 'name') in a query."""
     for call in list(query.find_all(exp.Anonymous)):
         if function_name(call) == "GET_DDL":
             kind, name = (each.name for each in call.expressions[:2])
@@ -233,9 +233,9 @@ def functions(session: Session, query: exp.Expr) -> None:
 
 
 def get_ddl(session: Session, kind: str, text: str) -> str:
-    """Return what would make the object again.
+    """Return the statement that creates the object again.
 
-    :raises SnowflakeError: 002003 if there is none, 000002 for other kinds than tables and views.
+    :raises SnowflakeError: 002003 where it does not exist, 000002 for other kinds than tables and views.
     """
     name = from_text(session, text, "GET_DDL")
     if kind.upper() not in {"TABLE", "VIEW"}:

@@ -1,4 +1,4 @@
-"""Descriptions of tables: what DuckDB has no place for, and DESCRIBE TABLE in Snowflake's words.
+"""Descriptions of tables: the metadata that DuckDB cannot store, and DESCRIBE TABLE as Snowflake returns it.
 
 Comments and the lengths of texts are kept in fakesnow's tables, which its SHOW and INFORMATION_SCHEMA read.
 """
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 
 def kind_of(session: Session, name: Name, *, permanent: bool = False) -> str | None:
-    """Return whether a name is a TABLE or a VIEW; None if it is neither.
+    """Return whether a name is a TABLE or a VIEW; None where it is neither.
 
-    :param permanent: leave the session's temporary tables out.
+    :param permanent: ignore the session's temporary tables.
     """
     if not permanent and name in session.temporary:
         return "TABLE"
@@ -39,16 +39,16 @@ def kind_of(session: Session, name: Name, *, permanent: bool = False) -> str | N
 
 
 def keep(session: Session, name: Name, *, comment: str | None, lengths: Iterable[tuple[str, int]]) -> None:
-    """Keep what DuckDB has no place for, in fakesnow's tables: its SHOW and INFORMATION_SCHEMA read them."""
-    forget(session, name)
+    """Store the metadata that DuckDB cannot store in fakesnow's tables: its SHOW and INFORMATION_SCHEMA read them."""
+    delete(session, name)
     if comment is not None:
         session.duck.execute(info_schema.insert_table_comment_sql(*name, comment.replace("'", "''")))
     if found := list(lengths):
         session.duck.execute(info_schema.insert_text_lengths_sql(*name, found))
 
 
-def forget(session: Session, name: Name) -> None:
-    """Drop what was kept of an object that is gone."""
+def delete(session: Session, name: Name) -> None:
+    """Delete the metadata of a dropped object."""
     for table in ("_fs_tables_ext", "_fs_columns_ext"):
         session.duck.execute(
             f"DELETE FROM {GLOBAL}.{INTERNAL}.{table} "
@@ -58,7 +58,7 @@ def forget(session: Session, name: Name) -> None:
 
 
 def move(session: Session, old: Name, new: Name) -> None:
-    """Follow an object to its new name."""
+    """Move the metadata of a renamed object."""
     for table in ("_fs_tables_ext", "_fs_columns_ext"):
         session.duck.execute(
             f"UPDATE {GLOBAL}.{INTERNAL}.{table} SET ext_table_schema = ?, ext_table_name = ? "
@@ -68,7 +68,7 @@ def move(session: Session, old: Name, new: Name) -> None:
 
 
 def snowflake_type(kind: str, length: int | None = None) -> str:
-    """Spell a DuckDB type as DESCRIBE TABLE does."""
+    """Return a DuckDB type as DESCRIBE TABLE spells it."""
     if kind.startswith("DECIMAL"):
         return f"NUMBER{kind.removeprefix('DECIMAL')}"
     about = results.column("", kind)
@@ -84,9 +84,9 @@ def snowflake_type(kind: str, length: int | None = None) -> str:
 
 
 def described(session: Session, name: Name) -> list[dict[str, Any]]:
-    """DESCRIBE TABLE's rows.
+    """Return the rows of DESCRIBE TABLE.
 
-    :raises SnowflakeError: 002003 if there is no such table or view.
+    :raises SnowflakeError: 002003 where the table or view does not exist.
     """
     physical = session.temporary.get(name)
     if not physical and not kind_of(session, name):

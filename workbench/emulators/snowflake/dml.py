@@ -1,7 +1,7 @@
-"""INSERT, UPDATE, DELETE, MERGE, TRUNCATE: done by DuckDB, answered in Snowflake's counts.
+"""INSERT, UPDATE, DELETE, MERGE, TRUNCATE: run by DuckDB, with the row counts that Snowflake returns.
 
-MERGE is DuckDB's own, one atomic statement. fakesnow spells it as a temporary table and several statements, whose
-bookkeeping goes to a second database, which hangs or fails inside a transaction.
+MERGE is DuckDB's own, one atomic statement. fakesnow translates it to a temporary table and several statements, which
+write to a second database and so hang or fail inside a transaction.
 """
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def atomic(session: Session) -> Iterator[None]:
-    """All of the block's changes or none; inside a transaction that is the transaction's affair."""
+    """Apply all changes of the block or none; inside a transaction, the transaction decides."""
     if session.in_transaction:
         yield
         return
@@ -44,7 +44,7 @@ def atomic(session: Session) -> Iterator[None]:
 
 
 def run(session: Session, statement: exp.Expr, translate: Translate) -> Result:
-    """One change."""
+    """Run one change."""
     if isinstance(statement, exp.TruncateTable):
         return _truncate(session, statement)
     if isinstance(statement, exp.Insert):
@@ -63,7 +63,7 @@ def _count(session: Session, sql: str) -> int:
 
 
 def _unqualify(assignments: list[exp.Expr]) -> None:
-    """`SET t.a = 1` is `SET a = 1` for DuckDB."""
+    """Replace `SET t.a = 1` by `SET a = 1`, for DuckDB."""
     for each in assignments:
         if isinstance(each, exp.EQ) and isinstance(each.this, exp.Column):
             for key in ("table", "db", "catalog"):
@@ -79,7 +79,7 @@ def _truncate(session: Session, statement: exp.TruncateTable) -> Result:
         if statement.args.get("exists"):
             return results.status()
         raise missing("Table", str(name)) from error
-    load_history.forget(session.duck, name)
+    load_history.clear(session.duck, name)
     return results.status()
 
 

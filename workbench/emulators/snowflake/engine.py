@@ -1,8 +1,8 @@
-"""fakesnow 0.12.1, as far as it is used here: its translation of Snowflake's SQL and its catalogue views.
+"""The parts of fakesnow 0.12.1 that are used: its translation of Snowflake's SQL and its catalogue views.
 
-Its server and its way to run a statement are not used: most of the defects that this package fixes sit there
-(an HTTP 500 for what it does not know, `DESCRIBE` of a statement that has already run, load history wiped by
-`CREATE TABLE IF NOT EXISTS`, two databases written in one transaction). Nothing of fakesnow is patched.
+Its server and its execution of statements are not used, because most of the defects that this package fixes are there:
+HTTP 500 for unsupported statements, `DESCRIBE` of a statement that has already run, a load history that
+`CREATE TABLE IF NOT EXISTS` deletes, two databases written in one transaction. Nothing of fakesnow is patched.
 """
 
 from __future__ import annotations
@@ -25,42 +25,42 @@ FAKESNOW = "0.12.1"
 """`Translator` reads private attributes of this version."""
 
 GLOBAL = "_fs_global"
-"""The database in which fakesnow keeps what spans databases: stages, file formats, comments."""
+"""fakesnow's database for what all databases share: stages, file formats, comments."""
 
 INTERNAL = "_fs_information_schema"
-"""fakesnow's schema in every database."""
+"""fakesnow's own schema in each database."""
 
 if version("fakesnow") != FAKESNOW:
     raise ImportError(
         f"workbench.emulators.snowflake is written for fakesnow {FAKESNOW}, found {version('fakesnow')}: "
-        "read workbench/emulators/snowflake/engine.py again, run its tests, then change FAKESNOW"
+        "review workbench/emulators/snowflake/engine.py, run its tests, then change FAKESNOW"
     )
 
-# DuckDB advises its own API for Arrow results; the advice goes to whoever reads the server's log.
+# DuckDB recommends its own API for Arrow results, in a warning that would fill the server's log.
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", category=UserWarning)
 
 
 def open_duckdb() -> duckdb.DuckDBPyConnection:
-    """DuckDB with the settings that fakesnow's SQL needs, and a laptop's share of memory."""
+    """Return DuckDB with the settings that fakesnow's SQL needs, and a memory limit for a laptop."""
     return duckdb.connect(
         ":memory:",
         config={
-            "lambda_syntax": "ENABLE_SINGLE_ARROW",  # what sqlglot writes
-            "memory_limit": "384MB",  # beyond it goes to disk; the default is 80 % of the machine
+            "lambda_syntax": "ENABLE_SINGLE_ARROW",  # the syntax that sqlglot writes
+            "memory_limit": "384MB",  # beyond it DuckDB uses the disk; the default is 80 % of the machine
             "threads": 2,
-            "autoinstall_known_extensions": "false",  # there is no network
+            "autoinstall_known_extensions": "false",  # the network may be missing
             "TimeZone": "UTC",
         },
     )
 
 
 def global_catalogue_sql() -> str:
-    """Return what fakesnow wants in the global database; safe to repeat."""
+    """Return the SQL of fakesnow's objects in the global database; safe to repeat."""
     return f"{info_schema.fs_global_creation_sql()};{show.fs_global_creation_sql()}"
 
 
 def database_catalogue_sql(database: str) -> str:
-    """Return what fakesnow wants in each database; safe to repeat."""
+    """Return the SQL of fakesnow's objects in each database; safe to repeat."""
     return f"{info_schema.per_db_creation_sql(database)};{macros.creation_sql(database)}"
 
 
@@ -71,5 +71,5 @@ class Translator(FakeSnowflakeCursor):  # type: ignore[misc]  # untyped without 
         super().__init__(conn=session, duck_conn=session.duck)
 
     def translate(self, expression: exp.Expr) -> exp.Expr:
-        """Make the statement DuckDB's; what DuckDB has no place for (comments, text lengths) is in its `args`."""
+        """Return the statement for DuckDB; what DuckDB cannot store (comments, text lengths) is in its `args`."""
         return self._transform(expression, None)

@@ -1,6 +1,6 @@
-"""Snowflake's own errors: numbers, SQL states and wording, and what DuckDB's errors are in those terms.
+"""Snowflake's errors with their numbers, SQL states and wording, and the mapping from DuckDB's errors to them.
 
-The connector retries an HTTP 500 for 25 minutes, so whatever goes wrong leaves the server as an error of the protocol.
+The connector retries an HTTP 500 for 25 minutes, so the server answers every failure with an error of the protocol.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 INTERNAL = 603
-"""Snowflake's number for what nobody foresaw."""
+"""Snowflake's number for an internal error."""
 
 
 class SnowflakeError(Exception):
     """An error as Snowflake's clients see it.
 
-    :param message: without the number and state, which the client puts in front.
+    :param message: the text without the number and state, which the client adds.
     :param errno: Snowflake's number, such as 2003.
     :param sqlstate: five characters.
     """
@@ -36,34 +36,34 @@ class SnowflakeError(Exception):
 
     @property
     def code(self) -> str:
-        """The number as the protocol spells it."""
+        """The number as six digits, as in the protocol."""
         return f"{self.errno:06d}"
 
 
 def compilation(message: str, errno: int = 1003, sqlstate: str = "42000") -> SnowflakeError:
-    """Make an error that is found before the statement runs."""
+    """Return an error that is found before the statement runs."""
     return SnowflakeError(f"SQL compilation error:\n{message}", errno, sqlstate)
 
 
 def unsupported(construct: str) -> SnowflakeError:
-    """Snowflake's answer to what it cannot do; here, to what this emulator cannot do."""
-    return SnowflakeError(f"Unsupported feature '{construct}'. (The offline emulator does not have it.)", 2, "0A000")
+    """Return Snowflake's error for an unsupported feature, for what the emulator does not support."""
+    return SnowflakeError(f"Unsupported feature '{construct}'. (The emulator does not support it.)", 2, "0A000")
 
 
 def missing(kind: str, name: str) -> SnowflakeError:
-    """No such object: tables, views and stages differ in number and state from schemas and databases."""
+    """Return the error for an object that does not exist; its number and state depend on the kind."""
     sqlstate = "42S02" if kind in {"Object", "Table", "View"} else "02000"
     errno = 2043 if kind in {"Schema", "Database"} else 2003
     return compilation(f"{kind} '{name}' does not exist or not authorized.", errno, sqlstate)
 
 
 def exists(name: str) -> SnowflakeError:
-    """Say that the name is taken."""
+    """Return the error for a name that is taken."""
     return compilation(f"Object '{name}' already exists.", 2002, "42710")
 
 
 def syntax(error: sqlglot.errors.ParseError) -> SnowflakeError:
-    """Where the parser stopped, in Snowflake's words; columns count from 0 there and from 1 here."""
+    """Return Snowflake's error for a syntax error; Snowflake counts columns from 0, sqlglot from 1."""
     where = error.errors[0] if error.errors else {}
     highlighted = str(where.get("highlight") or "")
     line, column = where.get("line") or 1, max((where.get("col") or 1) - len(highlighted), 0)
@@ -187,7 +187,7 @@ def _first(message: str, table: _Patterns) -> SnowflakeError | None:
     return None
 
 
-_WHATEVER_KIND: _Patterns = [
+_ANY_KIND: _Patterns = [
     (
         "is aborted",
         lambda _: SnowflakeError(
@@ -226,10 +226,10 @@ _BY_KIND: list[tuple[Any, _Patterns, Callable[[str], SnowflakeError]]] = [
 
 
 def from_duckdb(error: duckdb.Error) -> SnowflakeError:
-    """Return the nearest Snowflake error; its message is DuckDB's first line where there is no nearer one."""
+    """Return the closest Snowflake error; its message is DuckDB's first line where no pattern matches."""
     message = str(error)
     line = message.split("\n", maxsplit=1)[0].split(": ", 1)[-1]
-    if known := _first(message, _WHATEVER_KIND):
+    if known := _first(message, _ANY_KIND):
         return known
     for kinds, table, otherwise in _BY_KIND:
         if isinstance(error, kinds):
@@ -238,19 +238,19 @@ def from_duckdb(error: duckdb.Error) -> SnowflakeError:
 
 
 def internal(message: str) -> SnowflakeError:
-    """Wrap what nobody foresaw: still an error of the statement, at once."""
+    """Return the error of a statement for an unforeseen failure."""
     return SnowflakeError(
         f"SQL execution internal error:\nProcessing aborted by the emulator: {message[:800]}", INTERNAL, "XX000"
     )
 
 
 def of(error: Exception) -> SnowflakeError:
-    """Any exception, as the client is to see it."""
+    """Return any exception as the error that the client sees."""
     if isinstance(error, SnowflakeError):
         return error
     if isinstance(error, sqlglot.errors.ParseError):
         return syntax(error)
-    if isinstance(error, snowflake.connector.errors.Error):  # fakesnow speaks in the connector's errors
+    if isinstance(error, snowflake.connector.errors.Error):  # fakesnow raises the connector's errors
         return SnowflakeError(error.raw_msg or str(error), error.errno or INTERNAL, error.sqlstate or "XX000")
     if isinstance(error, duckdb.Error):
         return from_duckdb(error)

@@ -1,7 +1,7 @@
-"""Objects behind `s3://`: listed and fetched with boto3.
+"""Objects behind `s3://`, listed and fetched with boto3.
 
-DuckDB's own S3 support is an extension that it downloads, which a machine without a network cannot. Files go to
-a scratch folder first and are read from there.
+DuckDB's own S3 support is an extension that it downloads, which fails without a network. Files are fetched to a scratch
+folder and read from there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class StagedFile:
     """One object of a stage.
 
     :param url: `s3://bucket/key`.
-    :param etag: changes with the content, so it says whether the object was loaded as it is now.
+    :param etag: changes with the content, so it shows whether the current content was loaded.
     """
 
     url: str
@@ -35,14 +35,14 @@ class StagedFile:
 
     @property
     def key(self) -> str:
-        """The path inside the bucket."""
+        """The path in the bucket."""
         return self.url.removeprefix("s3://").partition("/")[2]
 
 
 class ObjectStore:
-    """S3, as the stages of an account see it.
+    """The S3 that the stages of an account use.
 
-    :param endpoint: of the S3 emulator.
+    :param endpoint: the URL of the S3 emulator.
     """
 
     def __init__(self, endpoint: str) -> None:
@@ -63,9 +63,9 @@ class ObjectStore:
         )
 
     def files(self, url: str) -> list[StagedFile]:
-        """Everything that begins with a URL, folders included, in order of key, as Snowflake's stages do.
+        """Return the objects whose URL begins with a prefix, folders included, in order of key, as Snowflake does.
 
-        :raises SnowflakeError: 002003 if the bucket does not exist.
+        :raises SnowflakeError: 002003 where the bucket does not exist.
         """
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
         found = []
@@ -83,7 +83,7 @@ class ObjectStore:
         return sorted(found, key=lambda file: file.url)
 
     def fetch(self, file: StagedFile, folder: Path) -> Path:
-        """Make a local copy; its name ends like the object's, because that tells DuckDB the compression."""
+        """Return a local copy; it keeps the suffix of the name, from which DuckDB infers the compression."""
         bucket, _, key = file.url.removeprefix("s3://").partition("/")
         path = folder / f"{len(list(folder.iterdir()))}-{PurePosixPath(key).name}"
         try:
@@ -93,7 +93,7 @@ class ObjectStore:
         return path
 
     def remove(self, files: list[StagedFile]) -> None:
-        """Delete objects, as PURGE = TRUE does; what cannot be deleted stays, as in Snowflake."""
+        """Delete objects, for PURGE = TRUE; one that cannot be deleted stays, as in Snowflake."""
         for file in files:
             bucket, _, key = file.url.removeprefix("s3://").partition("/")
             with contextlib.suppress(BotoCoreError, ClientError):
@@ -105,7 +105,7 @@ def _failed(url: str, error: Exception) -> SnowflakeError:
 
 
 def not_found(path: str) -> SnowflakeError:
-    """Say that a file that COPY was told to load by name is not in the stage."""
+    """Return the error for a file that COPY names and the stage does not hold."""
     return SnowflakeError(
         f"Remote file '{path}' was not found. There are several potential causes. The file might not exist. "
         "The required credentials may be missing or invalid. If you are running a copy command, please make sure "

@@ -1,9 +1,8 @@
 """Which file was loaded into which table, so that COPY INTO loads it once.
 
-fakesnow keys its history on the file's name alone, wipes it on `CREATE TABLE IF NOT EXISTS` and keeps it on
-`TRUNCATE`. Snowflake does the opposite in all three: a changed object (another ETag) is loaded again, only a new
-table starts afresh, and TRUNCATE forgets. The history is in the table's own database, so that it commits and rolls
-back with the rows.
+fakesnow's history uses the file's name alone, is deleted by `CREATE TABLE IF NOT EXISTS` and kept by `TRUNCATE`. In
+Snowflake a changed object (another ETag) is loaded again, only a new table has no history, and TRUNCATE clears it. The
+history is in the table's own database, so that it commits and rolls back with the rows.
 """
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
@@ -29,7 +28,7 @@ def _table(database: str) -> str:
 
 
 def creation_sql(database: str) -> str:
-    """Make the history's table, and the view that is INFORMATION_SCHEMA.LOAD_HISTORY."""
+    """Return the SQL of the history's table, and of the view INFORMATION_SCHEMA.LOAD_HISTORY."""
     return f"""
         CREATE TABLE IF NOT EXISTS {_table(database)} (
             schema_name TEXT, table_name TEXT, file_name TEXT, etag TEXT, last_load_time TIMESTAMPTZ DEFAULT now(),
@@ -46,7 +45,7 @@ def creation_sql(database: str) -> str:
 
 
 def loaded(duck: duckdb.DuckDBPyConnection, table: Name) -> set[tuple[str, str]]:
-    """URL and ETag of everything that the table has loaded."""
+    """Return URL and ETag of all files that are loaded into the table."""
     rows = duck.execute(
         f"SELECT file_name, etag FROM {_table(table.database)} WHERE schema_name = ? AND table_name = ?",
         [table.schema, table.name],
@@ -55,7 +54,7 @@ def loaded(duck: duckdb.DuckDBPyConnection, table: Name) -> set[tuple[str, str]]
 
 
 def record(duck: duckdb.DuckDBPyConnection, table: Name, loads: Iterable[tuple[StagedFile, int]]) -> None:
-    """Note files with the rows that each gave; an earlier load of the same file is replaced."""
+    """Record files with their number of rows; an earlier load of the same file is replaced."""
     for file, rows in loads:
         key = [table.schema, table.name, file.url]
         duck.execute(
@@ -68,15 +67,15 @@ def record(duck: duckdb.DuckDBPyConnection, table: Name, loads: Iterable[tuple[S
         )
 
 
-def forget(duck: duckdb.DuckDBPyConnection, table: Name) -> None:
-    """Start afresh: the table is new, empty or gone."""
+def clear(duck: duckdb.DuckDBPyConnection, table: Name) -> None:
+    """Clear the history of a table that is new, truncated or dropped."""
     duck.execute(
         f"DELETE FROM {_table(table.database)} WHERE schema_name = ? AND table_name = ?", [table.schema, table.name]
     )
 
 
 def move(duck: duckdb.DuckDBPyConnection, old: Name, new: Name) -> None:
-    """Follow a table to its new name."""
+    """Move the history of a renamed table."""
     duck.execute(
         f"UPDATE {_table(old.database)} SET schema_name = ?, table_name = ? WHERE schema_name = ? AND table_name = ?",
         [new.schema, new.name, old.schema, old.name],
@@ -84,7 +83,7 @@ def move(duck: duckdb.DuckDBPyConnection, old: Name, new: Name) -> None:
 
 
 def swap(duck: duckdb.DuckDBPyConnection, one: Name, other: Name) -> None:
-    """Each table has the other's name now."""
+    """Exchange the histories of two swapped tables."""
     between = one._replace(name=f"{one.name}\0")
     move(duck, one, between)
     move(duck, other, one)

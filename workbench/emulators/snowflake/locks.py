@@ -1,7 +1,7 @@
-"""One writer a table at a time, as in Snowflake; DuckDB would abort the second one instead.
+"""One writer for a table at a time, as in Snowflake; DuckDB would abort the second one instead.
 
-A statement outside a transaction holds its tables while it runs, one inside until the transaction ends. Whoever
-waits takes the tables of a session that sits idle in its transaction, so that a killed client blocks nobody.
+A statement outside a transaction owns its tables while it runs, one inside until the transaction ends. A session that
+waits takes the tables of one that is idle in its transaction, so that a killed client blocks no other.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from workbench.emulators.snowflake.names import Name
     from workbench.emulators.snowflake.sessions import Session
 
-IDLE_BLOCKER = 60.0
-"""Seconds after which an idle transaction gives way to a waiting one. Snowflake says 300; a laptop's user waits."""
+IDLE_TRANSACTION_SECONDS = 60.0
+"""Seconds after which an idle transaction is rolled back for a waiting session; 300 in Snowflake."""
 
-LOOK_AGAIN = 0.5
-"""Seconds between two looks at whether the owner has gone idle."""
+POLL_SECONDS = 0.5
+"""Seconds between two checks whether the owner is idle."""
 
 
 class TableLocks:
@@ -33,16 +33,16 @@ class TableLocks:
         self._owners: dict[Name, Session] = {}
         self._waits: dict[Session, Name] = {}
 
-    def acquire(self, session: Session, tables: Iterable[Name], patience: float) -> None:
-        """Own the tables, waiting at most `patience` seconds for each.
+    def acquire(self, session: Session, tables: Iterable[Name], timeout_seconds: float) -> None:
+        """Own the tables, waiting at most `timeout_seconds` for each.
 
-        :raises SnowflakeError: 000625 if that is too short, or if each of two sessions waits for the other.
+        :raises SnowflakeError: 000625 after the timeout, or in a deadlock.
         """
         for table in sorted(set(tables)):
-            self._acquire(session, table, time.monotonic() + patience)
+            self._acquire(session, table, time.monotonic() + timeout_seconds)
 
     def release(self, session: Session) -> None:
-        """Give back everything that the session owns."""
+        """Release all tables that the session owns."""
         with self._changed:
             for table in [table for table, owner in self._owners.items() if owner is session]:
                 del self._owners[table]
@@ -58,10 +58,10 @@ class TableLocks:
                         625,
                         "57014",
                     )
-                if owner.gives_way(IDLE_BLOCKER) and owner.roll_back_idle():
-                    continue  # it has released the table, from this very thread
+                if owner.is_idle_in_transaction(IDLE_TRANSACTION_SECONDS) and owner.roll_back_idle():
+                    continue  # it has released the table, in this thread
                 self._waits[session] = table
-                self._changed.wait(LOOK_AGAIN)
+                self._changed.wait(POLL_SECONDS)
                 self._waits.pop(session, None)
                 session.raise_if_cancelled()
             self._owners[table] = session

@@ -1,7 +1,7 @@
 """Functions whose answer depends on the types of their arguments, as DuckDB macros with one body for each type.
 
-They live in every database's `main` schema, where they are found whatever the current database is, and are made
-anew at each start: a view that uses one gets the current definition.
+They are in the `main` schema of each database, so they are found whatever the current database is. They are replaced at
+each start, so a view that uses one gets the current definition.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from workbench.emulators.snowflake.names import quoted
 
 _ZERO = "CASE WHEN b::DOUBLE = 0 THEN error('Division by zero') ELSE"
 _MACROS: dict[str, dict[str, str]] = {
-    # Dividing two numbers gives a number with six more places than the dividend has; here dividends with places
-    # count as having two. DuckDB would give a float, and infinity for a division by zero.
+    # The quotient of two numbers has six more places than the dividend; here a dividend with places counts as having
+    # two. DuckDB would return a float, and infinity for a division by zero.
     "_sf_div": {
         "a BIGINT, b BIGINT": f"{_ZERO} CAST(a / b AS DECIMAL(38, 6)) END",
         "a HUGEINT, b HUGEINT": f"{_ZERO} CAST(a / b AS DECIMAL(38, 6)) END",
@@ -21,9 +21,9 @@ _MACROS: dict[str, dict[str, str]] = {
         "a DOUBLE, b VARCHAR": f"{_ZERO} a / b::DOUBLE END",
         "a VARCHAR, b VARCHAR": f"{_ZERO} a::DOUBLE / b::DOUBLE END",
     },
-    # The same where DuckDB does not know the types before the macro is expanded: of aggregates.
+    # The same for aggregates, whose types DuckDB does not know before the macro is expanded.
     "_sf_div_float": {"a, b": f"{_ZERO} a / b END"},
-    # Of a date it is a date.
+    # The result for a date is a date.
     "_sf_date_trunc": {
         "unit, d DATE": "CAST(date_trunc(unit, d) AS DATE)",
         "unit, d TIMESTAMP": "date_trunc(unit, d)",
@@ -35,7 +35,7 @@ _MACROS: dict[str, dict[str, str]] = {
         "d TIMESTAMPTZ, i": "d + i",
         "d VARCHAR, i": "CAST(d AS TIMESTAMP) + i",
     },
-    # Snowflake shows milliseconds, no point in a float that is whole, and a string in a variant without quotes.
+    # Snowflake shows milliseconds, whole floats without a point, and strings in a variant without quotes.
     "_sf_text": {
         "v": "CASE WHEN typeof(v) = 'JSON' THEN TRY_CAST(CAST(v AS VARCHAR) AS JSON) ->> '$' "
         "ELSE CAST(v AS VARCHAR) END",
@@ -62,7 +62,7 @@ _MACROS: dict[str, dict[str, str]] = {
 
 
 def creation_sql(database: str) -> str:
-    """Statements that make every macro in a database."""
+    """Return the SQL that creates all macros in a database."""
     return ";".join(
         f"CREATE OR REPLACE MACRO {quoted(database)}.main.{name} "
         + ", ".join(f"({arguments}) AS {body}" for arguments, body in bodies.items())

@@ -21,26 +21,26 @@ class Name(NamedTuple):
 
     @property
     def sql(self) -> str:
-        """The name as DuckDB reads it, quoted whatever it holds."""
+        """The name for DuckDB, in quotes."""
         return ".".join(quoted(part) for part in self)
 
     def __str__(self) -> str:
-        """As Snowflake writes it in messages."""
+        """Return the name as in Snowflake's messages."""
         return ".".join(self)
 
 
 def quoted(name: str) -> str:
-    """Quote an identifier for DuckDB."""
+    """Return an identifier in quotes, for DuckDB."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """Quote a string for DuckDB."""
+    """Return a string as a literal, for DuckDB."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def fold(identifier: exp.Expr | str | None) -> str:
-    """Upper case unless quoted, as Snowflake stores names."""
+    """Return a name in upper case unless it is quoted, as Snowflake stores it."""
     if isinstance(identifier, exp.Identifier):
         return str(identifier.this) if identifier.quoted else str(identifier.this).upper()
     if isinstance(identifier, str):
@@ -51,15 +51,15 @@ def fold(identifier: exp.Expr | str | None) -> str:
 
 
 def qualify(session: Session, table: exp.Table, verb: str = "SELECT") -> Name:
-    """Find the object that a reference means in this session.
+    """Return the full name of a reference in this session.
 
-    :raises SnowflakeError: 090105 or 090106 where the session has no current database or schema to fill in.
+    :raises SnowflakeError: 090105 or 090106 where the session has no current database or schema.
     """
     return complete(session, fold(table.args.get("catalog")), fold(table.args.get("db")), fold(table.this), verb)
 
 
 def complete(session: Session, database: str, schema: str, name: str, verb: str) -> Name:
-    """Fill in the session's current database and schema."""
+    """Return a name with the session's current database and schema filled in."""
     if not database:
         if not session.database:
             raise _no_current("database", verb)
@@ -72,7 +72,7 @@ def complete(session: Session, database: str, schema: str, name: str, verb: str)
 
 
 def split(text: str) -> list[str]:
-    """Split a dotted name, quotes respected."""
+    """Return the parts of a dotted name; a dot in quotes does not split."""
     parts, part, inside = [], "", False
     for character in text:
         if character == '"':
@@ -86,7 +86,7 @@ def split(text: str) -> list[str]:
 
 
 def from_text(session: Session, text: str, verb: str) -> Name:
-    """Read a name given as text, as in GET_DDL('TABLE', 'raw.t') or FORMAT_NAME = 'raw.f'."""
+    """Return the full name of a text, as in GET_DDL('TABLE', 'raw.t') or FORMAT_NAME = 'raw.f'."""
     database, schema, name = ["", "", *split(text)][-3:]
     return complete(session, database, schema, name, verb)
 

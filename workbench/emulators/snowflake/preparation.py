@@ -1,7 +1,7 @@
-"""What happens to a parsed statement before fakesnow translates it.
+"""The preparation of a parsed statement before fakesnow translates it.
 
-Bound values and session variables become literals, context functions become what they are in this session, and
-every table gets its full name, or the name behind which this session's temporary table is.
+Bound values and session variables become literals, context functions become their values in this session, and each
+table gets its full name, or the DuckDB name of the session's temporary table.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def bound(binding: dict[str, Any], value: Any) -> exp.Expr:  # noqa: PLR0911 -- one return a type
-    """Make a literal of a bound value; the protocol sends text, and times as numbers since 1970."""
+    """Return a bound value as a literal; the protocol sends text, and times as numbers since 1970."""
     kind = str(binding.get("type", "TEXT")).upper()
     if value is None:
         return exp.Null()
@@ -62,9 +62,9 @@ def _moment(nanoseconds: int) -> dt.datetime:
 
 
 def bind(statement: exp.Expr, bindings: Bindings, row: int | None = None) -> exp.Expr:
-    """Put the values where the placeholders are: `?` by order, `:1` by number, `:name` by name.
+    """Replace placeholders by values: `?` by order, `:1` by number, `:name` by name.
 
-    :param row: which row of an array binding.
+    :param row: the row of an array binding.
     :raises SnowflakeError: 002049 for a placeholder without a value.
     """
     position = 0
@@ -86,7 +86,7 @@ def bind(statement: exp.Expr, bindings: Bindings, row: int | None = None) -> exp
 
 
 def variables(session: Session, statement: exp.Expr) -> None:
-    """Put the values of `$name` in place; fakesnow looks for them in the text, string constants included.
+    """Replace `$name` by its value; fakesnow replaces it in string constants too.
 
     :raises SnowflakeError: 002211 for a variable that is not set.
     """
@@ -100,7 +100,7 @@ def variables(session: Session, statement: exp.Expr) -> None:
 
 
 def identifiers(statement: exp.Expr) -> None:
-    """Names given as text: IDENTIFIER('raw.t') and TABLE('raw.t')."""
+    """Replace names in text: IDENTIFIER('raw.t') and TABLE('raw.t')."""
     for table in list(statement.find_all(exp.Table, exp.TableFromRows)):
         inner = table.this
         if isinstance(table, exp.TableFromRows) or isinstance(inner, exp.DynamicIdentifier):
@@ -135,14 +135,14 @@ _CONTEXT: dict[str, Callable[[Session], str | None]] = {
 
 
 def function_name(node: exp.Expr) -> str:
-    """Return a call's name as Snowflake spells it, whether sqlglot knows the function or not; empty for other nodes."""
+    """Return a call's name as in Snowflake, also of functions that sqlglot does not know; empty for other nodes."""
     if isinstance(node, exp.Anonymous):
         return str(node.name).upper()
     return str(node.sql_name()).upper() if isinstance(node, exp.Func) else ""
 
 
 def context(session: Session, statement: exp.Expr) -> None:
-    """Context functions; fakesnow knows only some, and DuckDB would answer the others with its own."""
+    """Replace context functions; fakesnow replaces only some, and DuckDB would return its own values for the others."""
     for node in list(statement.find_all(exp.Func, exp.Column)):
         if isinstance(node, exp.Column) and (node.table or node.this.args.get("quoted")):
             continue
@@ -171,7 +171,7 @@ def _last_query(session: Session, node: exp.Expr) -> str | None:
 
 
 def waits(session: Session, statement: exp.Expr) -> None:
-    """SYSTEM$WAIT(n): done before the statement, until it is cancelled."""
+    """Wait for SYSTEM$WAIT(n), before the statement runs, until it is cancelled."""
     for call in list(statement.find_all(exp.Anonymous)):
         if function_name(call) == "SYSTEM$WAIT":
             seconds = float(call.expressions[0].name)
@@ -181,7 +181,7 @@ def waits(session: Session, statement: exp.Expr) -> None:
 
 
 def sequences(session: Session, statement: exp.Expr) -> None:
-    """`seq.NEXTVAL`, wherever it stands in an expression."""
+    """Replace `seq.NEXTVAL` in expressions."""
     for column in list(statement.find_all(exp.Column)):
         if column.name.upper() != "NEXTVAL" or not column.table:
             continue
@@ -196,9 +196,9 @@ def sequences(session: Session, statement: exp.Expr) -> None:
 
 
 def tables(session: Session, statement: exp.Expr) -> None:
-    """Give every table its full name, and temporary tables the name that they have in DuckDB."""
+    """Replace the name of each table by its full name, and of a temporary table by its name in DuckDB."""
     if isinstance(statement, exp.Show):
-        return  # its scope is a schema or a database more often than a table, and fakesnow reads it
+        return  # its scope is mostly a schema or a database, which fakesnow reads
     verb = statement.key.upper()
     for table in list(statement.find_all(exp.Table)):
         if not isinstance(table.this, exp.Identifier) or not table.name or _is_cte(table):
@@ -246,7 +246,7 @@ def _information_schema(session: Session, table: exp.Table, verb: str) -> None:
     if name not in known:
         raise SnowflakeError(
             f"SQL compilation error:\nObject 'INFORMATION_SCHEMA.{name}' does not exist or not authorized. "
-            f"(The offline emulator has {', '.join(sorted(known | {'LOAD_HISTORY'}))}.)",
+            f"(The emulator has {', '.join(sorted(known | {'LOAD_HISTORY'}))}.)",
             2003,
             "42S02",
         )

@@ -1,7 +1,7 @@
-"""What is accepted without effect, and what is refused by name.
+"""Statements that are accepted without effect, and statements that are refused by name.
 
-An object whose absence nobody would notice on a laptop (a role, a warehouse, a grant) is accepted: scripts written
-for Snowflake go through. One whose behaviour would be missed (a stream, a task, a procedure) is refused at once.
+An object that a laptop does not need (a role, a warehouse, a grant) is accepted, so that scripts for Snowflake run. One
+that scripts rely on (a stream, a task, a procedure) is refused at once.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _LEADING = re.compile(r"(\s|--[^\n]*(\n|$)|//[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTAL
 
 
 def body(text: str) -> str:
-    """Strip a statement of the comments before it and the semicolon behind it."""
+    """Return a statement without the comments before it and the semicolon after it."""
     found = _LEADING.match(text)
     return text[found.end() if found else 0 :].rstrip().rstrip(";").rstrip()
 
 
 def refuse_scripting(text: str) -> None:
-    """Refuse a block of Snowflake Scripting, which is several statements to a parser.
+    """Refuse a block of Snowflake Scripting, which the parser reads as several statements.
 
     :raises SnowflakeError: 000002.
     """
@@ -60,7 +60,7 @@ def refuse_scripting(text: str) -> None:
 
 
 def accepted(text: str) -> Result | None:
-    """Answer a statement that has no effect here; None if it is another one.
+    """Return the result of a statement that has no effect here; None for another one.
 
     :raises SnowflakeError: 000002 for an object that is refused.
     """
@@ -82,7 +82,7 @@ def accepted(text: str) -> Result | None:
 
 
 def refuse(text: str, statement: exp.Expr) -> None:
-    """Refuse a statement, naming it by its first words or the construct inside it.
+    """Refuse a statement by its first words, or by the construct in it.
 
     :raises SnowflakeError: 000002.
     """

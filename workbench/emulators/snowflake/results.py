@@ -1,7 +1,7 @@
-"""Results on the wire: column metadata and Arrow data as Snowflake's clients expect them.
+"""Results in the protocol: column metadata and Arrow data as Snowflake's clients expect them.
 
-fakesnow's own conversion turns a NULL timestamp into 1970-01-01, and describes a result by running `DESCRIBE` on
-the statement a second time; here the description comes with the result.
+fakesnow converts a NULL timestamp to 1970-01-01, and describes a result by running `DESCRIBE` on the statement a second
+time. Here the description comes with the result.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ SELECT, DML, COPY, DDL, TCL, USE, SHOW, DESCRIBE, SCL = (
     0x1000, 0x3000, 0x3600, 0x6000, 0x5000, 0x4300, 0x4400, 0x4500, 0x4000,
 )  # fmt: skip
 INSERT, UPDATE, DELETE, MERGE, MULTIPLE = 0x3100, 0x3200, 0x3300, 0x3400, 0xA000
-"""Statement types, as the clients know them by number."""
+"""Statement types, by the clients' numbers."""
 
 COUNTED = frozenset({DML, INSERT, UPDATE, DELETE, MERGE})
-"""Statements whose result is counts of rows, sent as JSON: the clients read `rowcount` out of it."""
+"""Statements whose result is row counts, sent as JSON: the clients read `rowcount` from it."""
 
 TEXT_LENGTH, BINARY_LENGTH = 16777216, 8388608
 
@@ -59,7 +59,7 @@ _NESTED = re.compile(r".*\[\d*\]$|^(STRUCT|MAP|UNION)\(", re.DOTALL)
 
 @dataclass(frozen=True)
 class Column:
-    """One column's metadata."""
+    """The metadata of one column."""
 
     name: str
     type: str
@@ -68,7 +68,7 @@ class Column:
     length: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the `rowtype` entry."""
+        """Return the entry in `rowtype`."""
         return {
             "name": self.name, "database": "", "schema": "", "table": "", "nullable": True, "type": self.type,
             "byteLength": self.length, "length": self.length, "precision": self.precision, "scale": self.scale,
@@ -77,9 +77,9 @@ class Column:
 
 
 def column(name: str, duck_type: str) -> Column:
-    """Find what Snowflake would call a column of a DuckDB type.
+    """Return Snowflake's metadata for a column of a DuckDB type.
 
-    :raises SnowflakeError: 000002 for a type that Snowflake has no counterpart for.
+    :raises SnowflakeError: 000002 for a type that Snowflake does not have.
     """
     if duck_type.startswith("DECIMAL"):
         precision, scale = re.findall(r"\d+", duck_type) or (38, 0)
@@ -100,7 +100,7 @@ def column(name: str, duck_type: str) -> Column:
 
 @dataclass
 class Result:
-    """What a statement answers.
+    """The result of a statement.
 
     :param kind: a statement type.
     :param rowcount: rows affected; for a query, rows returned.
@@ -113,14 +113,14 @@ class Result:
     query_id: str = field(default_factory=lambda: str(uuid4()))
 
     def named(self, names: Sequence[str]) -> Result:
-        """Return the same under other column names."""
+        """Return the result with other column names."""
         columns = [
             Column(name, c.type, c.precision, c.scale, c.length) for name, c in zip(names, self.columns, strict=True)
         ]
         return Result(columns, self.table.rename_columns(list(names)), self.kind, self.rowcount, self.query_id)
 
     def typed(self, kinds: Sequence[str | None] | None) -> Result:
-        """Call semi-structured columns OBJECT or ARRAY where the query says so."""
+        """Return the result with semi-structured columns as OBJECT or ARRAY where the query shows that."""
         if not kinds or len(kinds) != len(self.columns):
             return self
         self.columns = [
@@ -130,7 +130,7 @@ class Result:
         return self
 
     def payload(self) -> dict[str, Any]:
-        """Return the part of the protocol's answer that holds columns and rows."""
+        """Return the columns and rows as a part of the protocol's response."""
         data: dict[str, Any] = {
             "rowtype": [each.to_json() for each in self.columns],
             "total": self.table.num_rows,
@@ -149,16 +149,16 @@ class Result:
 
 
 def fetched(duck: duckdb.DuckDBPyConnection, kind: int = SELECT) -> Result:
-    """Take what the connection's last statement gave."""
+    """Return the result of the connection's last statement."""
     described = duck.description or []
     table = duck.to_arrow_table()
     columns = [column(name, str(duck_type)) for name, duck_type, *_ in described]
-    # Two columns may have one name in a result, and DuckDB numbers the second one.
+    # Two columns of a result may have the same name; DuckDB adds a number to the second one.
     return Result(columns, table.rename_columns([each.name for each in columns]), kind, table.num_rows)
 
 
 def rows(names: Sequence[str], values: Sequence[Sequence[Any]], kind: int = SELECT) -> Result:
-    """Make a result by hand; a column's type is that of its first value."""
+    """Return a result of given rows; a column's type is that of its first value."""
     columns, arrays = [], []
     for at, name in enumerate(names):
         cells = [row[at] for row in values]
@@ -179,12 +179,12 @@ def rows(names: Sequence[str], values: Sequence[Sequence[Any]], kind: int = SELE
 
 
 def status(message: str = "Statement executed successfully.", kind: int = DDL) -> Result:
-    """Snowflake's one-cell answer."""
+    """Return Snowflake's result of one cell."""
     return rows(["status"], [[message]], kind)
 
 
 def counts(kind: int, **counted: int) -> Result:
-    """Answer a DML statement: `inserted=3` becomes `number of rows inserted`."""
+    """Return the result of a DML statement: `inserted=3` becomes `number of rows inserted`."""
     names = [f"number of {'multi-joined rows updated' if key == 'multi' else f'rows {key}'}" for key in counted]
     answer = rows(names, [list(counted.values())], kind)
     answer.rowcount = sum(value for key, value in counted.items() if key != "multi")
@@ -217,7 +217,7 @@ def _wire(table: pa.Table, columns: list[Column]) -> pa.Table:
 
 
 def _array(array: pa.Array, about: Column) -> pa.Array:  # noqa: PLR0911 -- one return a type
-    if isinstance(array, pa.ChunkedArray):  # what combine_chunks gives for no rows at all
+    if isinstance(array, pa.ChunkedArray):  # combine_chunks returns this for no rows
         array = pa.array([], array.type)
     if about.type.startswith("timestamp"):
         return _timestamps(array)
@@ -235,7 +235,7 @@ def _array(array: pa.Array, about: Column) -> pa.Array:  # noqa: PLR0911 -- one 
 
 
 def _fixed(array: pa.Array, about: Column) -> pa.Array:
-    """Whole numbers as 64-bit where they fit: the client makes an `int` of those and a `Decimal` of the others."""
+    """Return whole numbers as 64-bit where they fit: the client converts those to `int`, others to `Decimal`."""
     if about.scale:
         return array
     try:
@@ -245,7 +245,7 @@ def _fixed(array: pa.Array, about: Column) -> pa.Array:
 
 
 def _timestamps(array: pa.Array) -> pa.Array:
-    """Seconds and nanoseconds as Snowflake sends them, with NULL as the NULL of the whole."""
+    """Return seconds and nanoseconds as Snowflake sends them; a NULL is NULL as a whole."""
     zoned = array.type.tz is not None
     nanoseconds = array.cast(pa.timestamp("us")).cast(pa.int64())
     seconds = pc.floor(pc.divide(nanoseconds.cast(pa.float64()), 1e6)).cast(pa.int64())
@@ -258,7 +258,7 @@ def _timestamps(array: pa.Array) -> pa.Array:
 
 
 def _json(array: pa.Array) -> pa.Array:
-    """Semi-structured values as Snowflake prints them: keys in order, two blanks of indentation."""
+    """Return semi-structured values as Snowflake prints them: keys in order, indented by two blanks."""
 
     def printed(value: Any) -> str | None:
         if value is None:

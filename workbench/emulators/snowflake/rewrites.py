@@ -1,7 +1,7 @@
 """Expressions that neither sqlglot nor fakesnow translates as Snowflake's documentation says.
 
-Each rewrite takes one node and gives what stands in its place, or None. They run before fakesnow's own, from the
-leaves up, and hand over nodes that fakesnow leaves alone.
+Each rewrite takes one node and returns its replacement, or None. They run before fakesnow's own, from the leaves up,
+and return nodes that fakesnow does not change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)
 
 
 def apply(statement: exp.Expr) -> exp.Expr:
-    """Every rewrite of every node."""
+    """Return the statement with all rewrites applied to all nodes."""
     _refuse_time_travel(statement)
     _refuse_files(statement)
     _positions(statement)
@@ -46,7 +46,7 @@ def _refuse_time_travel(statement: exp.Expr) -> None:
 
 
 def _refuse_files(statement: exp.Expr) -> None:
-    """Refuse DuckDB's own ways to read this machine."""
+    """Refuse DuckDB's functions that read files of this machine."""
     for table in statement.find_all(exp.Table):
         if isinstance(table.this, exp.Literal):
             raise compilation(f"syntax error line 1 at position 0 unexpected ''{table.this.name}''.")
@@ -57,7 +57,7 @@ def _refuse_files(statement: exp.Expr) -> None:
 
 
 def _positions(statement: exp.Expr) -> None:
-    """`$1` of a VALUES list is its first column; of another source it is refused."""
+    """Replace `$1` of a VALUES list by its first column; refuse it for another source."""
     for parameter in list(statement.find_all(exp.Parameter)):
         if not parameter.name.isdigit():
             continue
@@ -78,7 +78,7 @@ def _holds_aggregate(*nodes: exp.Expr) -> bool:
 
 
 def _aggregate(node: exp.Expr) -> exp.Expr | None:
-    """SUM and the like over numbers: fakesnow casts everything to float, for the sake of text."""
+    """Keep the type of SUM and the like over numbers: fakesnow casts everything to float, because of text."""
     names: dict[type[exp.Expr], str] = {exp.Sum: "SUM", exp.Avg: "AVG", exp.Median: "MEDIAN"}
     name = names.get(type(node))
     if name is None or isinstance(node.this, exp.Literal) or node.meta.get("text"):
@@ -98,7 +98,7 @@ def _division(node: exp.Expr) -> exp.Expr | None:
 
 
 def _number(node: exp.Expr) -> exp.Expr:
-    """Take a numeral in quotes for a number, as arithmetic does."""
+    """Return a numeral in quotes as a number, as arithmetic does."""
     text = node.name if isinstance(node, exp.Literal) and node.is_string else ""
     try:
         float(text)
@@ -108,7 +108,7 @@ def _number(node: exp.Expr) -> exp.Expr:
 
 
 def _arithmetic(node: exp.Expr) -> exp.Expr | None:
-    """Whole numbers do not overflow at 32 bits, and text that is a number is one."""
+    """Widen whole numbers, which would overflow at 32 bits, and convert text that is a number."""
     if isinstance(node, exp.Div):
         return _division(node)
     for key in ("this", "expression"):
@@ -122,14 +122,14 @@ def _arithmetic(node: exp.Expr) -> exp.Expr | None:
 
 
 def _is_number(node: exp.Expr) -> bool:
-    """Whether a constant is surely a number: days can be added to the others."""
+    """Return whether a constant is a number for certain: days can be added to other values."""
     if isinstance(node, exp.Cast):
         return node.to.this in exp.DataType.NUMERIC_TYPES
     return isinstance(node, exp.Literal | exp.Paren) and node.find(exp.Interval, exp.Column, exp.Cast) is None
 
 
 def _trim(node: exp.Expr) -> exp.Expr | None:
-    """Fakesnow forgets which characters to trim, and on which side."""
+    """Rewrite TRIM: fakesnow drops the characters to trim, and the side."""
     if not node.args.get("expression") and not node.args.get("position"):
         return None
     name = {"LEADING": "LTRIM", "TRAILING": "RTRIM"}.get(str(node.args.get("position") or "").upper(), "TRIM")
@@ -138,7 +138,7 @@ def _trim(node: exp.Expr) -> exp.Expr | None:
 
 
 def _case(node: exp.Expr) -> exp.Expr | None:
-    """UPPER and LOWER take numbers and dates too; paths are fakesnow's."""
+    """Rewrite UPPER and LOWER, which accept numbers and dates too; fakesnow rewrites paths."""
     if isinstance(node.this, exp.Literal | exp.Column) and not (
         isinstance(node.this, exp.Literal) and node.this.is_string
     ):
@@ -165,14 +165,14 @@ def _regexp_replace(node: exp.Expr) -> exp.Expr | None:
 
 
 def _try_cast(node: exp.Expr) -> exp.Expr | None:
-    """Fakesnow makes a cast that fails of TRY_CAST to a timestamp, sqlglot cannot cast to semi-structured types."""
+    """Rewrite TRY_CAST: fakesnow's fails for timestamps, and sqlglot cannot cast to semi-structured types."""
     if isinstance(node, exp.TryCast) and node.to.this in _TIMES:
         return exp.Case(
             ifs=[exp.If(this=_is_castable(node.this), true=exp.Cast(this=node.this.copy(), to=node.to.copy()))]
         )
     if not isinstance(node, exp.TryCast) and node.to.this in exp.DataType.TEXT_TYPES and not node.to.expressions:
         inner = node.this
-        is_value = isinstance(inner, exp.Column) and inner.name.upper() != "VALUE"  # FLATTEN's is fakesnow's
+        is_value = isinstance(inner, exp.Column) and inner.name.upper() != "VALUE"  # fakesnow rewrites FLATTEN
         is_time = isinstance(inner, exp.Cast) and inner.to.this in _TIMES
         return _call("_SF_TEXT", inner.copy()) if is_value or is_time else None
     if not isinstance(node, exp.TryCast) and node.to.this in _SEMISTRUCTURED and not isinstance(node.this, exp.Null):
@@ -186,7 +186,7 @@ def _is_castable(value: exp.Expr) -> exp.Expr:
 
 
 def _to_char(node: exp.Expr) -> exp.Expr | None:
-    """Sqlglot drops the format unless it knows the argument's type."""
+    """Rewrite TO_CHAR: sqlglot drops the format unless it knows the argument's type."""
     form = node.args.get("format")
     if form is None:
         text = exp.cast(node.this.copy(), "VARCHAR")
@@ -205,9 +205,9 @@ _DATE_PARTS = (
 
 
 def strftime(form: str) -> str:
-    """Snowflake's format of a date as strftime's.
+    """Return Snowflake's format of a date as strftime's.
 
-    :raises SnowflakeError: 000002 for a format of numbers, or a part that strftime has not.
+    :raises SnowflakeError: 000002 for a format of numbers, or a part that strftime does not have.
     """
     made, rest = "", form
     while rest:
@@ -231,7 +231,7 @@ def _date_trunc(node: exp.Expr) -> exp.Expr | None:
 
 
 def _date_add(node: exp.Expr) -> exp.Expr | None:
-    """Whole days added to a date give a date."""
+    """Rewrite DATEADD: a date plus whole days is a date."""
     unit = "MONTH" if isinstance(node, exp.AddMonths) else node.text("unit").upper()
     if unit not in {"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"} or _holds_aggregate(node.this):
         return None
@@ -240,7 +240,7 @@ def _date_add(node: exp.Expr) -> exp.Expr | None:
 
 
 def _listagg(node: exp.Expr) -> exp.Expr | None:
-    """LISTAGG of no rows is the empty string."""
+    """Rewrite LISTAGG: without rows it is the empty string."""
     whole = node.parent if isinstance(node.parent, exp.WithinGroup | exp.Window) else node
     if isinstance(whole, exp.Window) or isinstance(whole.parent, exp.Window | exp.Coalesce):
         return None
@@ -248,12 +248,12 @@ def _listagg(node: exp.Expr) -> exp.Expr | None:
 
 
 def _initcap(node: exp.Expr) -> exp.Expr | None:
-    """With the usual delimiters; with one's own, sqlglot's translation stays."""
+    """Rewrite INITCAP with the default delimiters; with others, sqlglot's translation stays."""
     return _call("_SF_INITCAP", node.this.copy()) if node.expression == _DELIMITERS else None
 
 
 def _window(node: exp.Expr) -> exp.Expr | None:
-    """RATIO_TO_REPORT(x) OVER (...) is x by the sum of x."""
+    """Rewrite RATIO_TO_REPORT(x) OVER (...) as x divided by the sum of x."""
     if function_name(node.this) != "RATIO_TO_REPORT":
         return None
     value = node.this.expressions[0]
@@ -276,7 +276,7 @@ def _array_contains(node: exp.Expr) -> exp.Expr | None:
 
 
 def _named(node: exp.Expr) -> exp.Expr | None:
-    """Functions that sqlglot knows by no class of their own."""
+    """Rewrite functions for which sqlglot has no class."""
     name = function_name(node)
     if name == "HASH":
         return _hash(node)
@@ -317,7 +317,7 @@ _REWRITES: list[tuple[tuple[type[exp.Expr], ...], Callable[[exp.Expr], exp.Expr 
 
 
 def result_scan(session: Session, statement: exp.Expr) -> None:
-    """TABLE(RESULT_SCAN('id')): the remembered result, registered under a name of its own."""
+    """Replace TABLE(RESULT_SCAN('id')) by the stored result, registered under a name of its own."""
     for call in list(statement.find_all(exp.Anonymous)):
         if function_name(call) != "RESULT_SCAN":
             continue

@@ -1,4 +1,4 @@
-"""Sessions: logging in, what a session remembers, and what becomes of one whose client has gone."""
+"""Sessions: login, the state of a session, and the end of one whose client has gone."""
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from workbench.emulators.snowflake.account import Account
     from workbench.emulators.snowflake.results import Result
 
-IDLE_SESSION = 4 * 3600.0
-"""Seconds without a request after which a session ends, as Snowflake's do."""
+IDLE_SESSION_SECONDS = 4 * 3600.0
+"""Seconds without a request after which a session ends, as in Snowflake."""
 
-REMEMBERED = 20
-"""Results a session keeps for RESULT_SCAN."""
+RESULTS = 20
+"""The number of results that a session keeps for RESULT_SCAN."""
 
-REMEMBERED_BYTES = 32 * 2**20
-"""How large they may be, all together."""
+RESULTS_BYTES = 32 * 2**20
+"""Their total size."""
 
 QUERY_IDS = 1000
-"""How far LAST_QUERY_ID goes back."""
+"""The number of statements that LAST_QUERY_ID can return."""
 
 _numbers = itertools.count(1)
 
@@ -44,8 +44,8 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without
 
     The base class holds what fakesnow's translation reads: current database and schema, variables.
 
-    :param account: where it logged in.
-    :param database: as the client asked; no such database leaves the session without one, as in Snowflake.
+    :param account: the account of the login.
+    :param database: the database of the login; where it does not exist, the session has none, as in Snowflake.
     :param schema: likewise.
     """
 
@@ -77,20 +77,20 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without
 
     @property
     def duck(self) -> duckdb.DuckDBPyConnection:
-        """The session's own connection: its transaction and temporary tables live there."""
+        """The session's own connection, which has its transaction and temporary tables."""
         return self._duck_conn
 
     def use(self, database: str, schema: str | None) -> None:
-        """Make a database and a schema current; a schema that is not there leaves none."""
-        there = self.schemas(database)
+        """Make a database and a schema current; without a schema where it does not exist."""
+        known = self.schemas(database)
         self.database, self.database_set = database, True
-        self._schema = schema if schema in there else None
+        self._schema = schema if schema in known else None
         self.schema_set = self._schema is not None
-        # Tables are always named in full; what DuckDB looks up by its own path are the macros, in `main`.
+        # Tables always have their full name; DuckDB finds the macros by its own path, in `main`.
         self.duck.execute(f"SET schema = '{quoted(database)}.main'")
 
     def schemas(self, database: str) -> set[str]:
-        """List the schemas of a database."""
+        """Return the schemas of a database."""
         found = self.duck.execute("SELECT schema_name FROM duckdb_schemas() WHERE database_name = ?", [database])
         hidden = {"main", "pg_catalog", "information_schema", INTERNAL}
         return {name for (name,) in found.fetchall() if name not in hidden} | {"INFORMATION_SCHEMA"}
@@ -101,8 +101,7 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without
         del self.query_ids[:-QUERY_IDS]
         self.results[result.query_id] = result
         while self.results and (
-            len(self.results) > REMEMBERED
-            or sum(each.table.nbytes for each in self.results.values()) > REMEMBERED_BYTES
+            len(self.results) > RESULTS or sum(each.table.nbytes for each in self.results.values()) > RESULTS_BYTES
         ):
             self.results.popitem(last=False)
 
@@ -126,9 +125,9 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without
             self.in_transaction = True
 
     def end(self, *, commit: bool) -> None:
-        """Commit or roll back, and give the tables back; without a transaction there is nothing to do.
+        """Commit or roll back, where a transaction is open, and release the tables.
 
-        :raises duckdb.Error: if the commit fails; then nothing of the transaction is kept.
+        :raises duckdb.Error: where the commit fails; then nothing of the transaction is kept.
         """
         try:
             if self.in_transaction:
@@ -141,19 +140,19 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without
             self.in_transaction = False
             self.account.locks.release(self)
 
-    def gives_way(self, idle: float) -> bool:
-        """Whether the session sits in a transaction and has not been heard of for so long."""
-        return self.in_transaction and time.monotonic() - self.last_seen > idle
+    def is_idle_in_transaction(self, seconds: float) -> bool:
+        """Return whether the session has an open transaction and sent no request for that long."""
+        return self.in_transaction and time.monotonic() - self.last_seen > seconds
 
     def is_busy(self) -> bool:
-        """Whether a statement is running."""
+        """Return whether a statement is running."""
         if self.busy.acquire(blocking=False):
             self.busy.release()
             return False
         return True
 
     def roll_back_idle(self) -> bool:
-        """End the transaction for the sake of another session; false if a statement is running in it."""
+        """Roll back the transaction, for another session; return False where a statement is running in it."""
         if not self.busy.acquire(blocking=False):
             return False
         try:
@@ -164,7 +163,7 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without
         return True
 
     def raise_if_lost(self, *, ends: bool) -> None:
-        """Say once that the transaction is gone, lest the rest of it be taken for statements of their own.
+        """Raise an error after a rollback by another session, so that no later part of the transaction is committed.
 
         :param ends: whether the statement would end the transaction.
         :raises SnowflakeError: 000625 after `roll_back_idle`, until the session ends the transaction itself.
@@ -178,7 +177,7 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without
             )
 
     def close(self, retry: bool = True) -> None:  # noqa: ARG002 -- fakesnow's signature
-        """Roll back, drop what is the session's own, and go."""
+        """Roll back, drop the session's temporary objects, and disconnect."""
         self.cancel()
         with self.busy:
             with contextlib.suppress(duckdb.Error):
@@ -195,7 +194,7 @@ class Session(FakeSnowflakeConnection):  # type: ignore[misc]  # untyped without
 
 
 class Sessions:
-    """Everybody who is logged in.
+    """All open sessions.
 
     :param account: the only account.
     """
@@ -206,9 +205,9 @@ class Sessions:
         self._lock = threading.Lock()
 
     def log_in(self, user: str, password: str, database: str | None, schema: str | None) -> Session:
-        """Open a session.
+        """Return a new session.
 
-        :raises SnowflakeError: 390100 for any other login than the emulator's.
+        :raises SnowflakeError: 390100 for a wrong login.
         """
         if user.lower() != accounts.USER or password != accounts.PASSWORD:
             raise SnowflakeError("Incorrect username or password was specified.", 390100, "08001")
@@ -219,9 +218,9 @@ class Sessions:
         return session
 
     def of(self, token: str | None) -> Session:
-        """Find the session of a token.
+        """Return the session of a token.
 
-        :raises SnowflakeError: 390104 for a token of no session; the connector does not try that again.
+        :raises SnowflakeError: 390103 without a token, 390111 for an unknown one; the connector does not retry these.
         """
         if not token:
             raise SnowflakeError("Session token not found in the request data.", 390103, "08001")
@@ -233,9 +232,9 @@ class Sessions:
         return session
 
     def renew(self, master_token: str | None) -> Session:
-        """Return the session of a master token a new session token.
+        """Return the session of a master token, with a new session token.
 
-        :raises SnowflakeError: 390115 if it is nobody's.
+        :raises SnowflakeError: 390115 for an unknown one.
         """
         with self._lock:
             for token, session in self._by_token.items():
@@ -253,14 +252,14 @@ class Sessions:
         session.close()
 
     def expire(self) -> None:
-        """End the sessions that have not been heard of for long."""
-        limit = time.monotonic() - IDLE_SESSION
+        """End the idle sessions."""
+        limit = time.monotonic() - IDLE_SESSION_SECONDS
         with self._lock:
             stale = [each for each in self._by_token.values() if each.last_seen < limit and not each.is_busy()]
         for session in stale:
             self.end(session)
 
     def close(self) -> None:
-        """End them all."""
+        """End all sessions."""
         for session in list(self._by_token.values()):
             self.end(session)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def references(statement: exp.Expr) -> list[exp.Table]:
-    """Find the stages that a query reads."""
+    """Return the stages that a query reads."""
     return [
         table
         for table in statement.find_all(exp.Table)
@@ -31,14 +31,14 @@ def references(statement: exp.Expr) -> list[exp.Table]:
 
 
 def highest_dollar(query: exp.Expr) -> int:
-    """Find the highest n of the `$n` in a query."""
+    """Return the highest n of the `$n` in a query."""
     found = [int(each.name) for each in query.find_all(exp.Parameter) if each.name.isdigit()]
     return max(found, default=1)
 
 
 @contextlib.contextmanager
 def opened(session: Session, statement: exp.Expr) -> Iterator[None]:
-    """Replace the stages in a statement by what they hold, for as long as the block lasts."""
+    """Replace the stages in a statement by their files, until the block ends."""
     with contextlib.ExitStack() as stack:
         for table in references(statement):
             stage = stages.resolve(session, str(table.this.this))
@@ -55,7 +55,7 @@ def opened(session: Session, statement: exp.Expr) -> Iterator[None]:
 
 
 def _use_columns(query: exp.Expr, columns: set[str]) -> None:
-    """Read `$1:name::TYPE` from Parquet's own column: by way of JSON it would take ten times as long."""
+    """Read `$1:name::TYPE` from Parquet's own column: JSON would take ten times as long."""
     for path in list(query.find_all(exp.JSONExtract)):
         parts = path.expression.expressions if isinstance(path.expression, exp.JSONPath) else []
         whole = path.this.this if isinstance(path.this, exp.Column) else path.this
@@ -70,7 +70,7 @@ def _use_columns(query: exp.Expr, columns: set[str]) -> None:
 def view(
     session: Session, table: exp.Table, files: list[LocalFile], options: dict[str, Any], dollars: int
 ) -> Iterator[None]:
-    """Let a stage reference in a query mean a relation of these files; `$n` becomes a column of it."""
+    """Replace a stage reference in a query by a relation of these files; `$n` becomes a column of it."""
     name = f"_staged_{uuid4().hex}"
     sql = staged_files.relation(session.duck, files, options, dollars)
     session.duck.execute(f"CREATE TEMPORARY VIEW {quoted(name)} AS {sql}")
@@ -91,7 +91,5 @@ def view(
     try:
         yield
     finally:
-        with contextlib.suppress(
-            duckdb.TransactionException
-        ):  # a file that could not be read has aborted it, and says why
+        with contextlib.suppress(duckdb.TransactionException):  # a file that could not be read has aborted it
             session.duck.execute(f"DROP VIEW IF EXISTS {quoted(name)}")

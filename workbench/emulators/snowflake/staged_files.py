@@ -1,4 +1,4 @@
-"""Reading staged files: Snowflake's file formats as DuckDB's readers."""
+"""Reading staged files: Snowflake's file formats with DuckDB's readers."""
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
 
@@ -39,7 +39,7 @@ _AS_IT_IS_READ: dict[str, set[Any]] = {
 
 
 def check_options(options: dict[str, Any]) -> None:
-    """Refuse an option that would change the rows and is not done here.
+    """Refuse an option that changes the rows and is not supported here.
 
     :raises SnowflakeError: 000002.
     """
@@ -56,23 +56,23 @@ def check_options(options: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class LocalFile:
-    """A staged file that was fetched."""
+    """A fetched staged file."""
 
     staged: StagedFile
     path: Path
 
     @property
     def shown(self) -> str:
-        """As errors and METADATA$FILENAME name it."""
+        """The name in errors and in METADATA$FILENAME."""
         return self.staged.key
 
 
 def reader(file: LocalFile, options: dict[str, Any], width: int = 0) -> str:
-    """Make a DuckDB table function over one file.
+    """Return a DuckDB table function for one file.
 
-    CSV gives text columns `c1`, `c2`...; Parquet its own columns; JSON one column `json`.
+    The columns of a CSV are the texts `c1`, `c2`...; of Parquet its own; of JSON one column `json`.
 
-    :param width: how many columns the CSV is to have.
+    :param width: the number of columns of the CSV.
     """
     path = literal(str(file.path).replace("[", "[[]").replace("*", "[*]").replace("?", "[?]"))
     if options["TYPE"] == "PARQUET":
@@ -104,7 +104,7 @@ def _csv(options: dict[str, Any], width: int) -> str:
 
 
 def width(duck: duckdb.DuckDBPyConnection, file: LocalFile, options: dict[str, Any]) -> int:
-    """How many columns the first row of a CSV has."""
+    """Return the number of columns in the first row of a CSV."""
     sample = {**options, "ERROR_ON_COLUMN_COUNT_MISMATCH": False}
     for wide in (8, 64, 1024):
         found = duck.execute(f"SELECT * FROM {reader(file, sample, wide)} LIMIT 1").fetchone() or ()
@@ -115,9 +115,9 @@ def width(duck: duckdb.DuckDBPyConnection, file: LocalFile, options: dict[str, A
 
 
 def relation(duck: duckdb.DuckDBPyConnection, files: list[LocalFile], options: dict[str, Any], dollars: int) -> str:
-    """Files as one relation with the columns `$1`, `$2`... and METADATA$..., for queries on a stage.
+    """Return files as one relation with the columns `$1`, `$2`... and METADATA$..., for queries on a stage.
 
-    :param dollars: the highest `$n` that the query asks for.
+    :param dollars: the highest `$n` in the query.
     """
     if not files:
         nothing = ", ".join(f"NULL::JSON AS {quoted(f'${at}')}" for at in range(1, max(dollars, 1) + 1))
@@ -140,7 +140,7 @@ def relation(duck: duckdb.DuckDBPyConnection, files: list[LocalFile], options: d
 
 
 def unreadable(error: duckdb.Error, file: LocalFile, kind: str) -> SnowflakeError:
-    """Say in Snowflake's words that a file is not what its format says."""
+    """Return Snowflake's error for a file that does not have its format."""
     message = str(error).split("\n", maxsplit=1)[0].split(": ", 1)[-1].replace(str(file.path), file.shown)
     if kind == "PARQUET":
         return in_file(
@@ -156,7 +156,7 @@ def unreadable(error: duckdb.Error, file: LocalFile, kind: str) -> SnowflakeErro
 
 
 def in_file(error: SnowflakeError, file: LocalFile, row: int | None = None, column: str = "") -> SnowflakeError:
-    """Add to an error the place where it happened, and Snowflake's advice."""
+    """Return an error with its file, line and column, and Snowflake's advice."""
     where = f"\n  File '{file.shown}', line {row or ''}, character \n  Row {row or ''}, column {column}"
     advice = (
         "\n  If you would like to continue loading when an error is encountered, use other values such as 'SKIP_FILE' "

@@ -1,6 +1,6 @@
-"""Stages and file formats: made, shown, dropped, and what a reference such as `@raw.lake/2025/` means.
+"""Stages and file formats: created, shown, dropped, and referenced, such as `@raw.lake/2025/`.
 
-Both live in the global database (fakesnow's tables, so its SHOW commands see them) and therefore on disk.
+Both are in the global database, in fakesnow's tables, so that its SHOW commands find them, and so on the disk.
 """
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
@@ -37,7 +37,7 @@ _REFERENCE = re.compile(r'@((?:"[^"]*"|[^/"])+)/?(.*)', re.DOTALL)
 class Stage:
     """A stage reference.
 
-    :param url: where the stage points, with the path of the reference.
+    :param url: the URL of the stage, with the path of the reference.
     :param options: its file format.
     """
 
@@ -65,13 +65,13 @@ def option(value: Any) -> Any:  # noqa: PLR0911 -- one return a kind of expressi
 
 
 def options(properties: Iterable[exp.Expr]) -> dict[str, Any]:
-    """`NAME = value` pairs."""
+    """Return `NAME = value` pairs as a mapping."""
     named = [each for each in properties if type(each) is exp.Property]
     return {each.this.name.upper(): option(each.args.get("value")) for each in named}
 
 
 def create_stage(session: Session, statement: exp.Create) -> Result:
-    """CREATE STAGE: external ones on s3:// only."""
+    """Run CREATE STAGE; only external stages on s3:// are supported."""
     name = qualify(session, statement.this, "CREATE STAGE")
     properties = statement.args["properties"].expressions if statement.args.get("properties") else []
     temporary = statement.find(exp.TemporaryProperty) is not None
@@ -88,11 +88,8 @@ def create_stage(session: Session, statement: exp.Create) -> Result:
         raise unsupported("an internal stage: CREATE STAGE without URL = 's3://...'")
     if not url.startswith("s3://"):
         raise compilation(f"invalid URL prefix found in: '{url}'", 1011, "42601")
-    taken = session.duck.execute(f"SELECT 1 FROM {STAGES} WHERE {_HERE}", list(name)).fetchone()
-    if taken and statement.args.get("exists"):
-        return results.status(f"{name.name} already exists, statement succeeded.")
-    if taken and not statement.args.get("replace"):
-        raise exists(name.name)
+    if kept := _kept(session, statement, STAGES, name):
+        return kept
     _delete(session, STAGES, name)
     _delete(session, STAGE_OPTIONS, name)
     session.duck.execute(
@@ -113,19 +110,30 @@ def create_stage(session: Session, statement: exp.Create) -> Result:
     return results.status(f"Stage area {name.name} successfully created.")
 
 
+def _kept(session: Session, statement: exp.Create, table: str, name: Name) -> Result | None:
+    """Return the result of IF NOT EXISTS for an object that exists; None where it is to be created or replaced.
+
+    :raises SnowflakeError: 002002 where it exists, without IF NOT EXISTS and OR REPLACE.
+    """
+    if not session.duck.execute(f"SELECT 1 FROM {table} WHERE {_HERE}", list(name)).fetchone():
+        return None
+    if statement.args.get("exists"):
+        return results.status(f"{name.name} already exists, statement succeeded.")
+    if not statement.args.get("replace"):
+        raise exists(name.name)
+    return None
+
+
 def create_file_format(session: Session, statement: exp.Create) -> Result:
-    """CREATE FILE FORMAT."""
+    """Run CREATE FILE FORMAT."""
     name = qualify(session, statement.this, "CREATE FILE FORMAT")
     properties = statement.args.get("properties")
     given = options(properties.expressions if properties else [])
     kind = str(given.get("TYPE", "CSV")).upper()
     if kind not in {"CSV", "JSON", "PARQUET"}:
         raise unsupported(f"FILE_FORMAT TYPE = {kind}")
-    taken = session.duck.execute(f"SELECT 1 FROM {FORMATS} WHERE {_HERE}", list(name)).fetchone()
-    if taken and statement.args.get("exists"):
-        return results.status(f"{name.name} already exists, statement succeeded.")
-    if taken and not statement.args.get("replace"):
-        raise exists(name.name)
+    if kept := _kept(session, statement, FORMATS, name):
+        return kept
     _delete(session, FORMATS, name)
     session.duck.execute(
         f"INSERT INTO {FORMATS} (created_on, name, database_name, schema_name, type, options) "
@@ -136,7 +144,7 @@ def create_file_format(session: Session, statement: exp.Create) -> Result:
 
 
 def drop(session: Session, kind: str, name: Name, *, if_exists: bool) -> Result:
-    """DROP STAGE or DROP FILE FORMAT."""
+    """Run DROP STAGE or DROP FILE FORMAT."""
     table, word = (STAGES, "Stage") if kind == "STAGE" else (FORMATS, "File format")
     if not session.duck.execute(f"SELECT 1 FROM {table} WHERE {_HERE}", list(name)).fetchone():
         if if_exists:
@@ -149,9 +157,9 @@ def drop(session: Session, kind: str, name: Name, *, if_exists: bool) -> Result:
 
 
 def resolve(session: Session, reference: str) -> Stage:
-    """Find what `@stage/path` or `s3://...` points at.
+    """Return the stage of `@stage/path` or `s3://...`.
 
-    :raises SnowflakeError: 002003 for a stage that is not there, 000002 for an internal one.
+    :raises SnowflakeError: 002003 for a stage that does not exist, 000002 for an internal one.
     """
     if reference.startswith("s3://"):
         return Stage(reference, reference)
@@ -172,7 +180,7 @@ def resolve(session: Session, reference: str) -> Stage:
 
 
 def file_format(session: Session, given: dict[str, Any], stage: dict[str, Any]) -> dict[str, Any]:
-    """Choose the format of COPY's own options, or else of the stage; a named one is looked up."""
+    """Return the file format in COPY's own options, or else of the stage, with a named format resolved."""
     chosen = dict(given or stage)
     if named := chosen.pop("FORMAT_NAME", None):
         name = from_text(session, str(named), "COPY")
@@ -184,7 +192,7 @@ def file_format(session: Session, given: dict[str, Any], stage: dict[str, Any]) 
 
 
 def matching(files: list[StagedFile], pattern: str | None) -> list[StagedFile]:
-    """Those whose whole path matches a regular expression, as COPY's and LIST's PATTERN does."""
+    """Return the files whose whole path matches a regular expression, for PATTERN in COPY and LIST."""
     if pattern is None:
         return files
     try:
@@ -194,7 +202,7 @@ def matching(files: list[StagedFile], pattern: str | None) -> list[StagedFile]:
 
 
 def list_files(session: Session, statement: exp.ListStage) -> Result:
-    """LIST @stage/path [PATTERN = '...']."""
+    """Run LIST @stage/path [PATTERN = '...']."""
     stage = resolve(session, statement.this.name)
     pattern = statement.args.get("pattern")
     files = matching(session.account.objects.files(stage.url), pattern.name if pattern else None)

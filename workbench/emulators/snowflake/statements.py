@@ -1,4 +1,4 @@
-"""Running a statement: parsing, choosing what handles it, transactions and locks around it."""
+"""Running a statement: parsing, choosing its handler, with transactions and locks around it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import sqlglot.errors
 from sqlglot import exp
 
 from workbench.emulators.snowflake import (
+    column_names,
     commands,
     copy_into,
     ddl,
     dml,
-    headings,
     preparation,
     refusals,
     results,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from workbench.emulators.snowflake.sessions import Session
 
 MANY = 20
-"""Rows from which on an INSERT is looked at as a whole."""
+"""The number of rows from which on an INSERT of constants is not translated."""
 
 _PLAIN = {exp.DataType.Type.DATE, exp.DataType.Type.TIME, exp.DataType.Type.TIMESTAMPNTZ, exp.DataType.Type.TIMESTAMPTZ}
 _DML = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy, exp.TruncateTable)
@@ -44,62 +44,19 @@ _DDL = (exp.Create, exp.Drop, exp.Alter, exp.Comment)
 
 
 _VERBS = {
-    "ALTER",
-    "ANALYZE",
-    "BEGIN",
-    "CACHE",
-    "CALL",
-    "CHECKPOINT",
-    "COMMENT",
-    "COMMIT",
-    "COPY",
-    "CREATE",
-    "DECLARE",
-    "DELETE",
-    "DESC",
-    "DESCRIBE",
-    "DROP",
-    "EXECUTE",
-    "EXPLAIN",
-    "EXPORT",
-    "FROM",
-    "GET",
-    "GRANT",
-    "IMPORT",
-    "INSERT",
-    "INSTALL",
-    "KILL",
-    "LET",
-    "LIST",
-    "LOAD",
-    "LS",
-    "MERGE",
-    "PRAGMA",
-    "PUT",
-    "REMOVE",
-    "REVOKE",
-    "RM",
-    "ROLLBACK",
-    "SELECT",
-    "SET",
-    "SHOW",
-    "START",
-    "TRUNCATE",
-    "UNDROP",
-    "UNSET",
-    "UPDATE",
-    "USE",
-    "VACUUM",
-    "VALUES",
-    "WITH",
-}
-"""What a statement begins with, in Snowflake or (to be refused by name) in DuckDB."""
+    "ALTER", "ANALYZE", "BEGIN", "CACHE", "CALL", "CHECKPOINT", "COMMENT", "COMMIT", "COPY", "CREATE", "DECLARE",
+    "DELETE", "DESC", "DESCRIBE", "DROP", "EXECUTE", "EXPLAIN", "EXPORT", "FROM", "GET", "GRANT", "IMPORT",
+    "INSERT", "INSTALL", "KILL", "LET", "LIST", "LOAD", "LS", "MERGE", "PRAGMA", "PUT", "REMOVE", "REVOKE", "RM",
+    "ROLLBACK", "SELECT", "SET", "SHOW", "START", "TRUNCATE", "UNDROP", "UNSET", "UPDATE", "USE", "VACUUM",
+    "VALUES", "WITH",
+}  # fmt: skip
+"""The first words of statements in Snowflake, and of those in DuckDB that are refused by name."""
 
 
 def parse(text: str) -> list[tuple[str, exp.Expr]]:
-    """Split a text into statements, each with its own text; comments and semicolons are none.
+    """Return the statements in a text, each with its own text, without comments and semicolons.
 
-    :raises SnowflakeError: 001003 where the parser stops, 000900 where there is no statement.
+    :raises SnowflakeError: 001003 for a syntax error, 000900 where the text holds no statement.
     """
     pieces = _pieces(text)
     if not pieces:
@@ -110,13 +67,13 @@ def parse(text: str) -> list[tuple[str, exp.Expr]]:
 
 def _parsed(piece: str) -> exp.Expr:
     first = re.match(r"[A-Za-z]\w*", piece)
-    if first and first[0].upper() not in _VERBS:  # sqlglot would take it for a column with an alias
+    if first and first[0].upper() not in _VERBS:  # sqlglot would parse it as a column with an alias
         raise compilation(f"syntax error line 1 at position 0 unexpected '{first[0]}'.")
     return sqlglot.parse_one(piece, read="snowflake")
 
 
 def _pieces(text: str) -> list[str]:
-    """Split at the semicolons that the tokenizer sees, so none of a string constant or a comment."""
+    """Split at the semicolons of the tokenizer: those in string constants and comments do not count."""
     found, start, seen = [], 0, False
     for token in sqlglot.tokenize(text, read="snowflake"):
         if token.token_type == sqlglot.TokenType.SEMICOLON:
@@ -129,11 +86,11 @@ def _pieces(text: str) -> list[str]:
 
 
 def run(session: Session, text: str, bindings: Bindings | None = None, *, rows: int | None = None) -> Result:
-    """One statement's answer.
+    """Run one statement and return its result.
 
     :param bindings: values for its placeholders.
-    :param rows: how many rows an array binding has; the statement is done once for each, all or none.
-    :raises SnowflakeError: anything that goes wrong; nothing of the statement is kept then.
+    :param rows: the number of rows of an array binding; the statement runs once for each, all or none.
+    :raises SnowflakeError: for any failure; nothing of the statement is kept then.
     """
     if (answer := refusals.accepted(refusals.body(text))) is not None:
         return answer
@@ -182,7 +139,9 @@ def _run(session: Session, text: str, statement: exp.Expr) -> Result:
     if handler is commands.alter_session:
         return handler(session, statement)
     if isinstance(statement, _DDL) or handler is ddl.command:
-        session.end(commit=True)  # DDL ends a transaction in Snowflake, and DuckDB writes one database in one
+        session.end(
+            commit=True
+        )  # DDL ends a transaction in Snowflake, and a transaction of DuckDB writes one database only
         with _locked(session, _defined(session, statement)):
             return handler(session, statement)
     if not isinstance(statement, _DML):
@@ -195,9 +154,9 @@ def _run(session: Session, text: str, statement: exp.Expr) -> Result:
 
 @contextlib.contextmanager
 def _locked(session: Session, names: list[Name]) -> Iterator[None]:
-    """Own the objects while the block runs, or until the transaction ends; temporary ones are the session's anyhow."""
+    """Own the objects while the block runs, or until the transaction ends; temporary ones need no lock."""
     names = [name for name in names if name not in session.temporary]
-    session.account.locks.acquire(session, names, float(session.parameters.get("LOCK_TIMEOUT", LOCK_TIMEOUT)))
+    session.account.locks.acquire(session, names, float(session.parameters.get("LOCK_TIMEOUT", LOCK_TIMEOUT_SECONDS)))
     try:
         yield
     finally:
@@ -206,7 +165,7 @@ def _locked(session: Session, names: list[Name]) -> Iterator[None]:
 
 
 def _defined(session: Session, statement: exp.Expr) -> list[Name]:
-    """Name what a definition writes; schemas and databases go by their own name alone."""
+    """Return the names of what a definition writes; of schemas and databases the plain name."""
     references = [statement.this, *(action.this for action in statement.args.get("actions") or [] if action.this)]
     references += statement.args.get("tables") or []
     found = []
@@ -218,8 +177,8 @@ def _defined(session: Session, statement: exp.Expr) -> list[Name]:
     return found
 
 
-LOCK_TIMEOUT = 300
-"""Seconds that a statement waits for a table, unless the session says otherwise; Snowflake waits 12 hours."""
+LOCK_TIMEOUT_SECONDS = 300
+"""Seconds that a statement waits for a table, unless the session sets LOCK_TIMEOUT; 12 hours in Snowflake."""
 
 
 def _target(session: Session, statement: exp.Expr) -> Name:
@@ -260,7 +219,7 @@ def _handler(text: str, statement: exp.Expr) -> Callable[[Session, Any], Result]
 
 
 def translate(session: Session, statement: exp.Expr) -> str:
-    """Make DuckDB's SQL of a statement."""
+    """Return DuckDB's SQL for a statement."""
     if _is_rows_of_constants(statement):
         preparation.tables(session, statement)
         return str(statement.sql(dialect="duckdb", identify=True))
@@ -270,14 +229,14 @@ def translate(session: Session, statement: exp.Expr) -> str:
     statement = rewrites.apply(statement)
     preparation.tables(session, statement)
     translated = Translator(session).translate(statement)
-    try:  # quoted throughout, for DuckDB reserves words that Snowflake does not
+    try:  # all names in quotes, because DuckDB reserves words that Snowflake does not
         return str(translated.sql(dialect="duckdb", identify=True, unsupported_level=sqlglot.ErrorLevel.RAISE))
     except sqlglot.errors.UnsupportedError as error:
         raise unsupported(str(error)) from error
 
 
 def _is_rows_of_constants(statement: exp.Expr) -> bool:
-    """Whether it is an INSERT of many rows that need no translation, which would take a millisecond for each."""
+    """Return whether it is an INSERT of many constant rows; their translation would take a millisecond for each."""
     values = statement.args.get("expression")
     if not isinstance(statement, exp.Insert) or not isinstance(values, exp.Values) or len(values.expressions) < MANY:
         return False
@@ -291,8 +250,8 @@ def _is_constant(cell: exp.Expr) -> bool:
 
 
 def _query(session: Session, query: exp.Expr, text: str) -> Result:
-    names = headings.of(text, query)
-    kinds = headings.semistructured(query)
+    names = column_names.of(text, query)
+    kinds = column_names.semistructured(query)
     written = query.copy()
     ddl.functions(session, query)
     try:
@@ -307,8 +266,8 @@ def _query(session: Session, query: exp.Expr, text: str) -> Result:
 
 
 def _execute(session: Session, query: exp.Expr) -> None:
-    """Run a query; sums of text only work if they are cast, which is worth a second try."""
-    spare = query.copy()
+    """Run a query; where it sums text, run it again with casts."""
+    original = query.copy()
     try:
         session.duck.execute(translate(session, query))
     except duckdb.BinderException as error:
@@ -316,9 +275,9 @@ def _execute(session: Session, query: exp.Expr) -> None:
             r"'(sum|avg|median)\((VARCHAR|STRING_LITERAL)", str(error), re.IGNORECASE
         ):
             raise
-        for node in spare.find_all(exp.Sum, exp.Avg, exp.Median):
+        for node in original.find_all(exp.Sum, exp.Avg, exp.Median):
             node.meta["text"] = True
-        session.duck.execute(translate(session, spare))
+        session.duck.execute(translate(session, original))
 
 
 def _change(session: Session, statement: exp.Expr) -> Result:
@@ -333,10 +292,10 @@ def _change(session: Session, statement: exp.Expr) -> Result:
 
 
 def raise_missing(session: Session, written: exp.Expr, error: duckdb.Error) -> None:
-    """Name the missing table as it was written, as Snowflake does."""
+    """Raise Snowflake's error for the missing table, with its name as written."""
     if "does not exist" not in str(error) or "Function" in str(error):
         return
-    with session.duck.cursor() as elsewhere:  # DuckDB ends a transaction at the first error in it
+    with session.duck.cursor() as elsewhere:  # the first error ends a transaction of DuckDB
         there = {
             (database, schema, table.upper())
             for database, schema, table in elsewhere.execute(
@@ -355,7 +314,7 @@ def raise_missing(session: Session, written: exp.Expr, error: duckdb.Error) -> N
 
 
 def describe(session: Session, text: str) -> Result:
-    """Return the columns that a statement would have, without running it; `cursor.describe()` asks for that.
+    """Return the columns of a statement's result without running it, for `cursor.describe()`.
 
     :raises SnowflakeError: 000002 for anything but a query.
     """
@@ -366,5 +325,5 @@ def describe(session: Session, text: str) -> Result:
         placeholder.replace(exp.Null())
     empty = exp.select("*").from_(statement.subquery("_sf_described")).limit(0)
     answer = _query(session, empty, "")
-    names = headings.of(piece, statement)
+    names = column_names.of(piece, statement)
     return answer.named(names) if names and len(names) == len(answer.columns) else answer

@@ -1,7 +1,7 @@
-"""Tables: made, altered, swapped, dropped and described.
+"""Tables: created, altered, swapped, dropped and described.
 
-Temporary tables are DuckDB's own, private to the session's connection, under a name that holds database and schema:
-in Snowflake they belong to a schema and hide a permanent table of the same name, in DuckDB they belong to none.
+Temporary tables are DuckDB's own, private to the session's connection, with database and schema in their name: in
+Snowflake they belong to a schema and hide a permanent table of the same name, in DuckDB they belong to no schema.
 """
 
 # ruff: noqa: S608 -- names in SQL are quoted, values are bound
@@ -34,13 +34,13 @@ _WITHOUT_EFFECT = (exp.Cluster, exp.AlterSet, exp.AddConstraint)
 
 
 def comment_of(statement: exp.Create) -> str | None:
-    """COMMENT = '...' of a definition."""
+    """Return the COMMENT of a definition."""
     found = next((each for each in statement.find_all(exp.SchemaCommentProperty)), None)
     return found.this.name if found else None
 
 
 def create(session: Session, statement: exp.Create, translate: Translate) -> Result:
-    """CREATE TABLE in all its forms."""
+    """Run CREATE TABLE in all its forms."""
     table = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
     name = qualify(session, table, "CREATE TABLE")
     temporary = statement.find(exp.TemporaryProperty) is not None
@@ -53,7 +53,7 @@ def create(session: Session, statement: exp.Create, translate: Translate) -> Res
         raise missing("Schema", f"{name.database}.{name.schema}")
     comment, lengths = comment_of(statement), _lengths(statement)
     sequences = _sequences(name, statement)
-    # A query may read the table that it replaces, so the new one is made beside it.
+    # A query may read the table that it replaces, so the new table is created beside it.
     made = name._replace(name=f"{name.name}__REPLACING") if there else name
     kind = "TEMPORARY TABLE" if temporary else "TABLE"
     with atomic(session):
@@ -66,7 +66,7 @@ def create(session: Session, statement: exp.Create, translate: Translate) -> Res
             final = old if temporary else quoted(name.name)
             session.duck.execute(f"ALTER TABLE {_physical(made, temporary=temporary)} RENAME TO {final}")
         if not temporary:
-            load_history.forget(session.duck, name)
+            load_history.clear(session.duck, name)
     if temporary:
         session.temporary[name] = str(name)
     else:
@@ -119,7 +119,7 @@ def _unnamed(statement: exp.Create) -> None:
 
 
 def _widen(session: Session, target: str) -> None:
-    """DuckDB's narrow integers become what NUMBER(38, 0) is here, or a later INSERT would overflow."""
+    """Widen DuckDB's narrow integers to the type of NUMBER(38, 0), or a later INSERT would overflow."""
     for column, kind, *_ in session.duck.execute(f"DESCRIBE {target}").fetchall():
         wide = {"INTEGER": "BIGINT", "SMALLINT": "BIGINT", "TINYINT": "BIGINT", "HUGEINT": "DECIMAL(38,0)"}.get(kind)
         wide = wide or ("VARCHAR" if kind in {'"NULL"', "NULL"} else None)
@@ -128,7 +128,7 @@ def _widen(session: Session, target: str) -> None:
 
 
 def _constraints(statement: exp.Create) -> None:
-    """Drop what Snowflake does not enforce, and enforce the lengths that DuckDB ignores."""
+    """Drop constraints that Snowflake does not enforce, and add checks for the lengths that DuckDB ignores."""
     if not isinstance(statement.this, exp.Schema) or statement.args.get("expression"):
         return
     kept: list[exp.Expr] = []
@@ -182,7 +182,7 @@ def _lengths(statement: exp.Create) -> list[tuple[str, int]]:
 
 
 def _sequences(name: Name, statement: exp.Create) -> list[str]:
-    """AUTOINCREMENT and IDENTITY as sequences beside the table."""
+    """Create sequences for AUTOINCREMENT and IDENTITY."""
     made = []
     if not isinstance(statement.this, exp.Schema):
         return []
@@ -195,7 +195,9 @@ def _sequences(name: Name, statement: exp.Create) -> list[str]:
                 value.sql() if isinstance(value := kind.args.get(key), exp.Expr) else "1"
                 for key in ("start", "increment")
             )
-            sequence = name._replace(name=f"_{name.name}_{uuid4().hex}")  # the table may replace one that has its own
+            sequence = name._replace(
+                name=f"_{name.name}_{uuid4().hex}"
+            )  # the table may replace one with sequences of its own
             made.append(f"CREATE SEQUENCE {sequence.sql} START WITH {start} INCREMENT BY {step}")
             following = exp.Anonymous(this="NEXTVAL", expressions=[exp.Literal.string(sequence.sql)])
             constraint.set("kind", exp.DefaultColumnConstraint(this=following))
@@ -203,9 +205,9 @@ def _sequences(name: Name, statement: exp.Create) -> list[str]:
 
 
 def copy(session: Session, source: Name, target: str, *, rows: bool, kind: str = "TABLE") -> None:
-    """Make a table of the same definition, with the rows or without.
+    """Create a table of the same definition, with or without the rows.
 
-    :raises SnowflakeError: 002003 if there is no such table.
+    :raises SnowflakeError: 002003 where the table does not exist.
     """
     physical = session.temporary.get(source)
     where, values = ("temporary AND table_name = ?", [physical]) if physical else (
@@ -223,19 +225,19 @@ def copy(session: Session, source: Name, target: str, *, rows: bool, kind: str =
 
 
 def drop(session: Session, kind: str, name: Name) -> None:
-    """DROP TABLE, VIEW or SEQUENCE of something that is there."""
+    """Drop a table, view or sequence that exists."""
     if kind == "TABLE" and name in session.temporary:
         session.duck.execute(f"DROP TABLE {quoted(session.temporary.pop(name))}")
         return
     with atomic(session):
         session.duck.execute(f"DROP {kind} {name.sql}")
         if kind == "TABLE":
-            load_history.forget(session.duck, name)
-    descriptions.forget(session, name)
+            load_history.clear(session.duck, name)
+    descriptions.delete(session, name)
 
 
 def alter(session: Session, statement: exp.Alter, translate: Translate) -> Result:
-    """ALTER TABLE or VIEW."""
+    """Run ALTER TABLE or VIEW."""
     kind = str(statement.args.get("kind")).upper()
     if kind not in {"TABLE", "VIEW"}:
         raise unsupported(f"ALTER {kind}")
@@ -264,7 +266,7 @@ def alter(session: Session, statement: exp.Alter, translate: Translate) -> Resul
 
 
 def _constraints_of_action(action: exp.Expr) -> None:
-    """ADD COLUMN: DuckDB takes no constraint there, and Snowflake's default fills the rows that are there."""
+    """Split ADD COLUMN: DuckDB accepts no constraint there, and Snowflake's default fills the existing rows."""
     if isinstance(action, exp.ColumnDef):
         kept = [
             each for each in action.args.get("constraints") or [] if isinstance(each.kind, exp.DefaultColumnConstraint)

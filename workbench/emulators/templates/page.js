@@ -1,4 +1,4 @@
-// Replaces the page's content when it changed, and keeps open what was open.
+// Replaces the content when it has changed, and keeps the open details open.
 "use strict";
 const state = document.getElementById("state");
 let shown = document.querySelector("main").innerHTML;

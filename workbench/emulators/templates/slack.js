@@ -1,4 +1,4 @@
-// Puts each message in front as it comes, and says whether the connection stands.
+// Adds each new message at the top, and shows the state of the connection.
 "use strict";
 const state = document.getElementById("state");
 const inbox = document.getElementById("messages");
@@ -28,7 +28,7 @@ function show(word) {
 
 function add(html) {
   const holder = document.createElement("template");
-  holder.innerHTML = html; // escaped by the server, and the page's policy runs no script that is not its own
+  holder.innerHTML = html; // escaped by the server, and the content security policy allows only the page's own scripts
   const message = holder.content.querySelector("article");
   if (document.getElementById(message.id)) return;
   message.classList.add("new");

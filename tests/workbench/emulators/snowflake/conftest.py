@@ -1,4 +1,4 @@
-"""One running emulator for all tests of Snowflake, its own bucket, and Snowflake's own client."""
+"""One running emulator for all tests of Snowflake, its bucket, and Snowflake's own client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import snowflake.connector
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ PEOPLE = pa.table(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the emulators for these tests, and take what the connector does to pyOpenSSL from it."""
+    """Mark these tests, and ignore the connector's warning about pyOpenSSL."""
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.emulators)
@@ -63,22 +63,22 @@ class Lake:
 @pytest.fixture(scope="session")
 def running() -> Iterator[Connections]:
     """Emulators on free ports, for the whole run."""
-    with package.serve() as connections:
+    with serve() as connections:
         yield connections
 
 
 @pytest.fixture(scope="session")
 def lake(running: Connections) -> Lake:
-    """The bucket, with the files that `statements.py` speaks of."""
+    """The bucket, with the files that `statements.py` uses."""
     lake = Lake(running.s3_url)
     csv = 'id,name,born\n1,Ann,1990-01-02\n2,"Bob, jr",1991-12-31\n3,Cy,\n'
-    lake.put("battery/people.csv", csv)
-    lake.put("battery/people.parquet", PEOPLE)
-    lake.put("battery/wide.parquet", pa.table({"id": ["1", "2"], "extra": ["a", "b"]}))
-    lake.put("battery/broken.parquet", "this is not Parquet")
-    lake.put("battery/bad_date.csv", "id,name,born\n1,Ann,1990-01-02\n2,Bob,31/31/2020\n")
-    lake.put("battery/many.csv", "id,name,born\n1,Ann,1990-01-02\n2,Bob,1990-01-02,more\n")
-    lake.put("battery/events.json", '{"kind": "call", "n": 1}\n{"kind": "chat", "n": 2}\n')
+    lake.put("statements/people.csv", csv)
+    lake.put("statements/people.parquet", PEOPLE)
+    lake.put("statements/wide.parquet", pa.table({"id": ["1", "2"], "extra": ["a", "b"]}))
+    lake.put("statements/broken.parquet", "this is not Parquet")
+    lake.put("statements/bad_date.csv", "id,name,born\n1,Ann,1990-01-02\n2,Bob,31/31/2020\n")
+    lake.put("statements/many.csv", "id,name,born\n1,Ann,1990-01-02\n2,Bob,1990-01-02,more\n")
+    lake.put("statements/events.json", '{"kind": "call", "n": 1}\n{"kind": "chat", "n": 2}\n')
     return lake
 
 
@@ -90,7 +90,7 @@ def people() -> pa.Table:
 
 @contextmanager
 def connected(to: Connections, **options: Any) -> Iterator[SnowflakeConnection]:
-    """A session through Snowflake's connector, as the provider makes it."""
+    """Yield a session of Snowflake's connector, as the provider opens it."""
     settings: dict[str, Any] = {
         "user": "workbench", "password": "offline", "account": "offline", "host": to.snowflake_host,
         "port": to.snowflake_port, "database": "TELECOMS", "warehouse": "WH", "role": "DEV",
@@ -108,7 +108,7 @@ def connected(to: Connections, **options: Any) -> Iterator[SnowflakeConnection]:
 
 @pytest.fixture(scope="session")
 def connecting() -> Callable[..., Any]:
-    """How to open a session, for fixtures that outlive a test."""
+    """A function that opens a session, for fixtures that outlive a test."""
     return connected
 
 
@@ -121,14 +121,14 @@ def connect(running: Connections) -> Iterator[Callable[..., SnowflakeConnection]
 
 @pytest.fixture(scope="session")
 def administrator(running: Connections) -> Iterator[SnowflakeConnection]:
-    """A session that makes and drops the tests' schemas."""
+    """A session that creates and drops the tests' schemas."""
     with connected(running) as connection:
         yield connection
 
 
 @pytest.fixture
 def schema(administrator: SnowflakeConnection) -> Iterator[str]:
-    """A schema of the test's own, gone afterwards."""
+    """A schema of the test's own, dropped afterwards."""
     name = f"T_{uuid4().hex[:12]}".upper()
     administrator.cursor().execute(f"CREATE SCHEMA {name}")
     yield name

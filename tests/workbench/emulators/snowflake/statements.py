@@ -1,15 +1,15 @@
 # ruff: noqa: E501, ICN001 -- a table, one statement a line; its times have no zone
 # fmt: off
-"""Statements with the answers that Snowflake's documentation gives; `test_statements.py` runs each.
+"""Statements with the results that Snowflake's documentation states; `test_statements.py` runs each.
 
-Read as: in an empty schema, after `given`, `sql` answers `rows` (or `error`). Everything under one heading has its
-source in the reference page named there (docs.snowflake.com/en/sql-reference/...). In the stage `lake` there are
+In an empty schema, after `given`, `sql` returns `rows` (or `error`). The source of the statements under a heading is the
+reference page named there (docs.snowflake.com/en/sql-reference/...). The stage `lake` holds
 
     people.csv     id,name,born             3 rows, one name quoted with a comma, one empty date
     people.parquet id (text), Name, born    the same rows
     wide.parquet   id, extra                2 rows
     broken.parquet                          the text "this is not Parquet"
-    bad_date.csv   the second row's date is none
+    bad_date.csv   the second row's date is not valid
     many.csv       the second row has a field too many
     events.json    two JSON objects, one a line
 """
@@ -29,7 +29,7 @@ OBJECT, ARRAY, TIMESTAMP_LTZ = 9, 10, 6
 class Case:
     """One statement.
 
-    :param rows: the answer; None if it does not matter.
+    :param rows: the result; None where it does not matter.
     :param error: number and a piece of the message.
     :param types: the type codes of the columns.
     :param names: the columns' names.
@@ -67,7 +67,7 @@ day, at = datetime.date, datetime.datetime
 OK = "Statement executed successfully."
 PEOPLE = "CREATE TABLE people (id INT, name VARCHAR, born DATE)"
 LAKE = (
-    "CREATE STAGE lake URL = 's3://telecoms-lake/battery/' STORAGE_INTEGRATION = s3_integration",
+    "CREATE STAGE lake URL = 's3://telecoms-lake/statements/' STORAGE_INTEGRATION = s3_integration",
     "CREATE FILE FORMAT commas TYPE = CSV SKIP_HEADER = 1 FIELD_OPTIONALLY_ENCLOSED_BY = '\"'",
 )
 STAFF = (
@@ -180,23 +180,23 @@ LOADING = [  # sql/copy-into-table, user-guide/querying-stage, sql/create-stage,
     says("create file format", "CREATE FILE FORMAT f TYPE = PARQUET", "File format F successfully created."),
     says("create file format if not exists, there", "CREATE FILE FORMAT IF NOT EXISTS commas TYPE = CSV", "COMMAS already exists, statement succeeded.", *LAKE),
     says("create storage integration", "CREATE STORAGE INTEGRATION IF NOT EXISTS i TYPE = EXTERNAL_STAGE STORAGE_PROVIDER = 'S3' ENABLED = TRUE STORAGE_AWS_ROLE_ARN = 'arn:x' STORAGE_ALLOWED_LOCATIONS = ('*')", "Integration I successfully created."),
-    Case("copy csv", "COPY INTO people FROM @lake FILES = ('people.csv') FILE_FORMAT = (FORMAT_NAME = commas)", [("s3://telecoms-lake/battery/people.csv", "LOADED", 3, 3, 1, 0, None, None, None, None)], given=(*LAKE, PEOPLE), names=("file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen", "first_error", "first_error_line", "first_error_character", "first_error_column_name")),
+    Case("copy csv", "COPY INTO people FROM @lake FILES = ('people.csv') FILE_FORMAT = (FORMAT_NAME = commas)", [("s3://telecoms-lake/statements/people.csv", "LOADED", 3, 3, 1, 0, None, None, None, None)], given=(*LAKE, PEOPLE), names=("file", "status", "rows_parsed", "rows_loaded", "error_limit", "errors_seen", "first_error", "first_error_line", "first_error_character", "first_error_column_name")),
     Case("copied csv", "SELECT * FROM people ORDER BY id", [(1, "Ann", day(1990, 1, 2)), (2, "Bob, jr", day(1991, 12, 31)), (3, "Cy", None)], given=(*LAKE, PEOPLE, "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = 'commas')")),
-    Case("copy parquet by name", "COPY INTO people FROM @lake/ FILES = ('people.parquet') FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE FORCE = TRUE PURGE = FALSE ON_ERROR = ABORT_STATEMENT", [("s3://telecoms-lake/battery/people.parquet", "LOADED", 3, 3, 1, 0, None, None, None, None)], given=(*LAKE, PEOPLE)),
+    Case("copy parquet by name", "COPY INTO people FROM @lake/ FILES = ('people.parquet') FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE FORCE = TRUE PURGE = FALSE ON_ERROR = ABORT_STATEMENT", [("s3://telecoms-lake/statements/people.parquet", "LOADED", 3, 3, 1, 0, None, None, None, None)], given=(*LAKE, PEOPLE)),
     Case("copied parquet", "SELECT * FROM people ORDER BY id", [(1, "Ann", day(1990, 1, 2)), (2, "Bob, jr", day(1991, 12, 31)), (3, "Cy", None)], given=(*LAKE, PEOPLE, "COPY INTO people FROM @lake/people.parquet FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE")),
     Case("columns of the file that the table lacks are left out", "SELECT * FROM people", [(1, None, None), (2, None, None)], given=(*LAKE, PEOPLE, "COPY INTO people FROM @lake/wide.parquet FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE")),
     Case("copy into some columns", "SELECT * FROM people WHERE id = 1", [(1, "Ann", None)], given=(*LAKE, PEOPLE, "COPY INTO people (id, name) FROM (SELECT $1, $2 FROM @lake/people.csv) FILE_FORMAT = (FORMAT_NAME = commas)")),
-    Case("copy with a transformation", "SELECT * FROM t ORDER BY 1", [("ANN", "battery/people.parquet"), ("BOB, JR", "battery/people.parquet"), ("CY", "battery/people.parquet")], given=(*LAKE, "CREATE TABLE t (name VARCHAR, file VARCHAR)", "COPY INTO t FROM (SELECT UPPER($1:Name::VARCHAR), METADATA$FILENAME FROM @lake/people.parquet) FILE_FORMAT = (TYPE = PARQUET)")),
+    Case("copy with a transformation", "SELECT * FROM t ORDER BY 1", [("ANN", "statements/people.parquet"), ("BOB, JR", "statements/people.parquet"), ("CY", "statements/people.parquet")], given=(*LAKE, "CREATE TABLE t (name VARCHAR, file VARCHAR)", "COPY INTO t FROM (SELECT UPPER($1:Name::VARCHAR), METADATA$FILENAME FROM @lake/people.parquet) FILE_FORMAT = (TYPE = PARQUET)")),
     Case("copy parquet into a variant", "SELECT v:Name::VARCHAR FROM t ORDER BY 1", [("Ann",), ("Bob, jr",), ("Cy",)], given=(*LAKE, "CREATE TABLE t (v VARIANT)", "COPY INTO t FROM @lake/people.parquet FILE_FORMAT = (TYPE = PARQUET)")),
     Case("copy json into a variant", "SELECT v:kind::VARCHAR, v:n::INT FROM t ORDER BY 2", [("call", 1), ("chat", 2)], given=(*LAKE, "CREATE TABLE t (v VARIANT)", "COPY INTO t FROM @lake/events.json FILE_FORMAT = (TYPE = JSON)")),
-    Case("a pattern matches the whole path", "COPY INTO people FROM @lake PATTERN = '.*people[.]csv' FILE_FORMAT = (FORMAT_NAME = commas)", [("s3://telecoms-lake/battery/people.csv", "LOADED", 3, 3, 1, 0, None, None, None, None)], given=(*LAKE, PEOPLE)),
+    Case("a pattern matches the whole path", "COPY INTO people FROM @lake PATTERN = '.*people[.]csv' FILE_FORMAT = (FORMAT_NAME = commas)", [("s3://telecoms-lake/statements/people.csv", "LOADED", 3, 3, 1, 0, None, None, None, None)], given=(*LAKE, PEOPLE)),
     says("a file is loaded once", "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas)", "Copy executed with 0 files processed.", *LAKE, PEOPLE, "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas)"),
     Case("force loads it again", "SELECT COUNT(*) FROM people", [(6,)], given=(*LAKE, PEOPLE, "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas)", "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas) FORCE = TRUE")),
     says("force = false does not", "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas) FORCE = FALSE", "Copy executed with 0 files processed.", *LAKE, PEOPLE, "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas)"),
     says("nothing to load", "COPY INTO people FROM @lake/nothing/ FILE_FORMAT = (FORMAT_NAME = commas)", "Copy executed with 0 files processed.", *LAKE, PEOPLE),
-    refused("a file that is not there", "COPY INTO people FROM @lake FILES = ('nope.csv') FILE_FORMAT = (FORMAT_NAME = commas)", 91016, "Remote file 'battery/nope.csv' was not found", *LAKE, PEOPLE),
-    refused("not Parquet", "COPY INTO people FROM @lake FILES = ('broken.parquet') FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE", 100152, "File 'battery/broken.parquet'", *LAKE, PEOPLE),
-    refused("a date that is none", "COPY INTO people FROM @lake FILES = ('bad_date.csv') FILE_FORMAT = (FORMAT_NAME = commas)", 100040, "Date '31/31/2020' is not recognized\n  File 'battery/bad_date.csv', line", *LAKE, PEOPLE),
+    refused("a file that is not there", "COPY INTO people FROM @lake FILES = ('nope.csv') FILE_FORMAT = (FORMAT_NAME = commas)", 91016, "Remote file 'statements/nope.csv' was not found", *LAKE, PEOPLE),
+    refused("not Parquet", "COPY INTO people FROM @lake FILES = ('broken.parquet') FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE", 100152, "File 'statements/broken.parquet'", *LAKE, PEOPLE),
+    refused("a date that is none", "COPY INTO people FROM @lake FILES = ('bad_date.csv') FILE_FORMAT = (FORMAT_NAME = commas)", 100040, "Date '31/31/2020' is not recognized\n  File 'statements/bad_date.csv', line", *LAKE, PEOPLE),
     refused("a field too many", "COPY INTO people FROM @lake FILES = ('many.csv') FILE_FORMAT = (FORMAT_NAME = commas)", 100080, "Number of columns in file (4) does not match that of the corresponding table (3)", *LAKE, PEOPLE),
     refused("Parquet without matching by name", "COPY INTO people FROM @lake/people.parquet FILE_FORMAT = (TYPE = PARQUET)", 2019, "can produce one and only one column of type variant", *LAKE, PEOPLE),
     refused("copy from no stage", "COPY INTO people FROM @nostage", 2003, "does not exist or not authorized", PEOPLE),
@@ -207,8 +207,8 @@ LOADING = [  # sql/copy-into-table, user-guide/querying-stage, sql/create-stage,
     Case("list nothing", "LIST @lake/nothing", [], given=LAKE),
     Case("query a stage", "SELECT $1, $2 FROM @lake/people.csv (FILE_FORMAT => commas) ORDER BY $1", [("1", "Ann"), ("2", "Bob, jr"), ("3", "Cy")], given=LAKE),
     Case("query a stage by its name as text", "SELECT $2 FROM '@lake/people.csv' (FILE_FORMAT => 'commas') ORDER BY $1 LIMIT 1", [("Ann",)], given=LAKE),
-    Case("metadata columns", "SELECT METADATA$FILENAME, METADATA$FILE_ROW_NUMBER FROM @lake/people.csv (FILE_FORMAT => commas) ORDER BY 2 LIMIT 1", [("battery/people.csv", 1)], given=LAKE, names=("METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER")),
-    Case("load history", "SELECT FILE_NAME, ROW_COUNT, STATUS FROM INFORMATION_SCHEMA.LOAD_HISTORY WHERE TABLE_NAME = 'PEOPLE' AND SCHEMA_NAME = CURRENT_SCHEMA()", [("s3://telecoms-lake/battery/people.csv", 3, "LOADED")], given=(*LAKE, PEOPLE, "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas)")),
+    Case("metadata columns", "SELECT METADATA$FILENAME, METADATA$FILE_ROW_NUMBER FROM @lake/people.csv (FILE_FORMAT => commas) ORDER BY 2 LIMIT 1", [("statements/people.csv", 1)], given=LAKE, names=("METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER")),
+    Case("load history", "SELECT FILE_NAME, ROW_COUNT, STATUS FROM INFORMATION_SCHEMA.LOAD_HISTORY WHERE TABLE_NAME = 'PEOPLE' AND SCHEMA_NAME = CURRENT_SCHEMA()", [("s3://telecoms-lake/statements/people.csv", 3, "LOADED")], given=(*LAKE, PEOPLE, "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas)")),
     Case("on_error = continue", "COPY INTO people FROM @lake FILES = ('bad_date.csv') FILE_FORMAT = (FORMAT_NAME = commas) ON_ERROR = CONTINUE", None, given=(*LAKE, PEOPLE), count=1),
     Case("on_error = skip_file", "COPY INTO people FROM @lake FILES = ('bad_date.csv', 'people.csv') FILE_FORMAT = (FORMAT_NAME = commas) ON_ERROR = SKIP_FILE", None, given=(*LAKE, PEOPLE), count=2),
     Case("validation mode", "COPY INTO people FROM @lake/people.csv FILE_FORMAT = (FORMAT_NAME = commas) VALIDATION_MODE = RETURN_ERRORS", [], given=(*LAKE, PEOPLE)),

@@ -39,8 +39,8 @@ def styled(request: pytest.FixtureRequest, running: Any, connecting: Callable[..
 
 
 @pytest.mark.parametrize("value", VALUES, ids=repr)
-def test_a_value_comes_back_as_it_was(styled: tuple[str, Any], value: Any) -> None:
-    """Through a column of its type, in each of the connector's styles."""
+def test_values(styled: tuple[str, Any], value: Any) -> None:
+    """A bound value is returned unchanged, through a column of its type, in each of the connector's styles."""
     mark, cursor = styled
     kinds = {
         str: "VARCHAR", int: "INT", float: "FLOAT", Decimal: "NUMBER(10, 2)", bool: "BOOLEAN", type(None): "VARCHAR",
@@ -54,7 +54,8 @@ def test_a_value_comes_back_as_it_was(styled: tuple[str, Any], value: Any) -> No
 
 
 @pytest.mark.parametrize("style", ["pyformat", "qmark"])
-def test_many_rows_at_once(connect: Callable[..., Any], schema: str, style: str) -> None:
+def test_many_rows(connect: Callable[..., Any], schema: str, style: str) -> None:
+    """Many rows are bound at once."""
     cursor = connect(schema=schema, paramstyle=style).cursor()
     cursor.execute("CREATE TABLE t (id INT, v VARCHAR, at TIMESTAMP_NTZ)")
     mark = "%s, %s, %s" if style == "pyformat" else "?, ?, ?"
@@ -65,12 +66,14 @@ def test_many_rows_at_once(connect: Callable[..., Any], schema: str, style: str)
     assert cursor.execute("SELECT * FROM t ORDER BY id").fetchall() == rows
 
 
-def test_named_parameters(connect: Callable[..., Any]) -> None:
+def test_named(connect: Callable[..., Any]) -> None:
+    """Parameters are bound by name."""
     cursor = connect().cursor()
     assert cursor.execute("SELECT %(a)s || %(b)s", {"a": "x", "b": "y"}).fetchone() == ("xy",)
 
 
-def test_placeholders_in_every_kind_of_statement(connect: Callable[..., Any], schema: str) -> None:
+def test_statements(connect: Callable[..., Any], schema: str) -> None:
+    """Placeholders work in every kind of statement."""
     cursor = connect(schema=schema, paramstyle="qmark").cursor()
     cursor.execute("CREATE TABLE t AS SELECT ? AS id, ? AS v", (1, "a"))
     cursor.execute(
@@ -82,7 +85,8 @@ def test_placeholders_in_every_kind_of_statement(connect: Callable[..., Any], sc
     assert cursor.execute("SELECT * FROM t WHERE id < ? ORDER BY id LIMIT 5", (9,)).fetchall() == [(1, "bc"), (3, "y")]
 
 
-def test_a_statement_is_described_without_running_it(connect: Callable[..., Any], schema: str) -> None:
+def test_describe(connect: Callable[..., Any], schema: str) -> None:
+    """A statement is described without running it."""
     cursor = connect(schema=schema).cursor()
     cursor.execute("CREATE SEQUENCE q")
     described = cursor.describe("SELECT q.NEXTVAL AS n, 'a' AS t")

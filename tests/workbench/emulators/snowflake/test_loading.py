@@ -33,44 +33,52 @@ def count(cursor: Any) -> int:
     return cursor.execute("SELECT COUNT(*) FROM t").fetchone()[0]
 
 
-def test_a_file_is_loaded_once(cursor: Any) -> None:
+def test_once(cursor: Any) -> None:
+    """A file is loaded once."""
     assert cursor.execute(COPY).fetchone() == NOTHING
     assert count(cursor) == 1
 
 
-def test_a_changed_file_is_loaded_again(cursor: Any, lake: Any, schema: str) -> None:
+def test_changed_file(cursor: Any, lake: Any, schema: str) -> None:
+    """A changed file is loaded again."""
     lake.put(f"{schema}/day=1/a.parquet", pa.table({"id": ["2", "3"]}))
     assert cursor.execute(COPY).fetchone()[3] == 2
     assert count(cursor) == 3
 
 
-def test_only_new_files_are_listed(cursor: Any, lake: Any, schema: str) -> None:
+def test_new_files(cursor: Any, lake: Any, schema: str) -> None:
+    """The result of COPY lists only new files."""
     lake.put(f"{schema}/day=2/b.parquet", pa.table({"id": ["4"]}))
     found = cursor.execute(COPY).fetchall()
     assert [(row[0], row[3]) for row in found] == [(f"s3://telecoms-lake/{schema}/day=2/b.parquet", 1)]
 
 
-def test_truncate_forgets(cursor: Any) -> None:
+def test_truncate(cursor: Any) -> None:
+    """TRUNCATE clears the load history."""
     cursor.execute("TRUNCATE TABLE t")
     assert cursor.execute(COPY).fetchone()[1] == "LOADED"
 
 
-def test_delete_does_not_forget(cursor: Any) -> None:
+def test_delete(cursor: Any) -> None:
+    """DELETE keeps the load history."""
     cursor.execute("DELETE FROM t")
     assert cursor.execute(COPY).fetchone() == NOTHING
 
 
-def test_creating_what_is_there_does_not_forget(cursor: Any) -> None:
+def test_create_if_not_exists(cursor: Any) -> None:
+    """CREATE TABLE IF NOT EXISTS of an existing table keeps the load history."""
     cursor.execute("CREATE TABLE IF NOT EXISTS t (id INT)")
     assert cursor.execute(COPY).fetchone() == NOTHING
 
 
-def test_a_replaced_table_starts_afresh(cursor: Any) -> None:
+def test_replaced_table(cursor: Any) -> None:
+    """A replaced table has no load history."""
     cursor.execute("CREATE OR REPLACE TABLE t (id INT)")
     assert cursor.execute(COPY).fetchone()[1] == "LOADED"
 
 
-def test_a_rolled_back_load_is_forgotten(cursor: Any, lake: Any, schema: str) -> None:
+def test_rollback(cursor: Any, lake: Any, schema: str) -> None:
+    """A load that was rolled back is not in the history."""
     lake.put(f"{schema}/day=2/b.parquet", pa.table({"id": ["4"]}))
     for statement in ("BEGIN", COPY, "ROLLBACK"):
         cursor.execute(statement)
@@ -78,7 +86,8 @@ def test_a_rolled_back_load_is_forgotten(cursor: Any, lake: Any, schema: str) ->
     assert cursor.execute(COPY).fetchone()[1] == "LOADED"
 
 
-def test_the_history_goes_with_a_renamed_and_a_swapped_table(cursor: Any) -> None:
+def test_renamed_table(cursor: Any) -> None:
+    """A renamed and a swapped table keep their load history."""
     cursor.execute("CREATE TABLE u LIKE t")
     cursor.execute("ALTER TABLE t SWAP WITH u")
     assert cursor.execute(COPY).fetchone()[1] == "LOADED"
@@ -87,7 +96,7 @@ def test_the_history_goes_with_a_renamed_and_a_swapped_table(cursor: Any) -> Non
 
 
 def test_all_or_nothing(cursor: Any, lake: Any, schema: str) -> None:
-    """A bad file keeps the good ones of its COPY out, and its name is in the message."""
+    """One bad file keeps all files of its COPY from loading, and the message names it."""
     lake.put(f"{schema}/day=2/good.parquet", pa.table({"id": ["5"]}))
     lake.put(f"{schema}/day=3/wrong.parquet", pa.table({"id": ["6", "seven"]}))
     with pytest.raises(ProgrammingError) as failed:
@@ -98,25 +107,28 @@ def test_all_or_nothing(cursor: Any, lake: Any, schema: str) -> None:
     assert count(cursor) == 1
 
 
-def test_a_required_column_that_the_file_lacks(cursor: Any, lake: Any, schema: str) -> None:
+def test_missing_column(cursor: Any, lake: Any, schema: str) -> None:
+    """A required column that the file lacks is an error."""
     cursor.execute("CREATE OR REPLACE TABLE t (id INT, must VARCHAR NOT NULL)")
     with pytest.raises(IntegrityError, match="NULL result in a non-nullable column 'MUST'") as failed:
         cursor.execute(COPY)
     assert "a.parquet" in str(failed.value)
 
 
-def test_files_named_and_loaded_before_are_skipped(cursor: Any) -> None:
+def test_named_files(cursor: Any) -> None:
+    """A named file that was loaded before is skipped."""
     found = cursor.execute(f"{COPY} FILES = ('day=1/a.parquet')").fetchone()
     assert (found[1], found[6]) == ("LOAD_SKIPPED", "File was loaded before.")
 
 
-def test_purge_deletes_what_was_loaded(cursor: Any) -> None:
+def test_purge(cursor: Any) -> None:
+    """PURGE deletes the loaded files."""
     cursor.execute(f"{COPY} FORCE = TRUE PURGE = TRUE")
     assert cursor.execute("LIST @stage").fetchall() == []
 
 
-def test_types_of_parquet(cursor: Any, lake: Any, schema: str) -> None:
-    """Dates, times, decimals, lists and NULL arrive as they are in the file."""
+def test_parquet_types(cursor: Any, lake: Any, schema: str) -> None:
+    """Dates, times, decimals, lists and NULL are loaded from Parquet unchanged."""
     at = dt.datetime(2025, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
     table = pa.table(
         {

@@ -1,4 +1,4 @@
-"""What is there after a restart, and after kill -9."""
+"""The data after a restart and after kill -9."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from snowflake.connector.errors import ProgrammingError
 
-import workbench.emulators as package
+from workbench.emulators import serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,12 +37,12 @@ COPY = "COPY INTO t FROM @lake MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE"
 @contextmanager
 def running(data: Path, connecting: Callable[..., Any], lake: type) -> Iterator[Any]:
     """An emulator over a data directory, its bucket and a cursor in RAW."""
-    with package.serve(data) as there, connecting(there, schema="RAW") as connection:
+    with serve(data) as there, connecting(there, schema="RAW") as connection:
         yield there, lake(there.s3_url), connection.cursor()
 
 
-def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[..., Any], lake: Any, people: Any) -> None:
-    """Databases, tables, views, comments, stages, formats and load history are there; what was not committed is not."""
+def test_kill(tmp_path: Path, connecting: Callable[..., Any], lake: Any, people: Any) -> None:
+    """Databases, their objects, comments and load history survive `kill -9`; uncommitted data does not."""
     with running(tmp_path, connecting, type(lake)) as (there, files, cursor):
         for statement in SETUP:
             cursor.execute(statement)
@@ -64,8 +64,8 @@ def test_committed_data_survives_a_kill(tmp_path: Path, connecting: Callable[...
         assert {statement: cursor.execute(statement).fetchall() for statement in answers} == answers
 
 
-def test_a_full_disk_is_an_error_of_the_statement(tmp_path: Path, connecting: Callable[..., Any], lake: Any) -> None:
-    """It says so, what was there stays, and with room again the account works on."""
+def test_full_disk(tmp_path: Path, connecting: Callable[..., Any], lake: Any) -> None:
+    """A full disk is an error of the statement; the data stays, and the account works again once there is room."""
     with running(tmp_path, connecting, type(lake)) as (there, _, cursor):
         cursor.execute("CREATE SCHEMA raw")
         cursor.execute("CREATE TABLE t AS SELECT 1 AS a")
@@ -79,18 +79,18 @@ def test_a_full_disk_is_an_error_of_the_statement(tmp_path: Path, connecting: Ca
         assert cursor.execute("SELECT a FROM t ORDER BY a").fetchall() == [(1,), (2,)]
 
 
-def test_a_damaged_file_is_named_at_the_start(tmp_path: Path) -> None:
-    """With what to do about it, and without a traceback."""
+def test_damaged_file(tmp_path: Path) -> None:
+    """A damaged file is named at the start, with the fix and without a traceback."""
     (tmp_path / "snowflake").mkdir()
     (tmp_path / "snowflake" / "BROKEN.db").write_bytes(b"this is no database" * 1000)
-    with pytest.raises(RuntimeError, match=r"BROKEN\.db cannot be used") as failed, package.serve(tmp_path):
+    with pytest.raises(RuntimeError, match=r"BROKEN\.db cannot be used") as failed, serve(tmp_path):
         pass
     assert "Traceback" not in str(failed.value)
 
 
-def test_the_log_of_a_database_whose_file_is_gone_is_left_alone(tmp_path: Path, connecting: Callable[..., Any]) -> None:
-    """DuckDB by itself would delete it, and begin with an empty database."""
-    with package.serve(tmp_path) as there:
+def test_missing_file(tmp_path: Path, connecting: Callable[..., Any]) -> None:
+    """The log of a database whose file is missing is kept: DuckDB would delete it and start with an empty database."""
+    with serve(tmp_path) as there:
         with connecting(there) as connection:
             connection.cursor().execute("CREATE TABLE public.t AS SELECT 1 AS a")
         os.kill(there.pid, signal.SIGKILL)
@@ -98,11 +98,11 @@ def test_the_log_of_a_database_whose_file_is_gone_is_left_alone(tmp_path: Path, 
     before = log.read_bytes()
     (tmp_path / "snowflake/TELECOMS.db").rename(tmp_path / "elsewhere")
 
-    with pytest.raises(RuntimeError, match=r"TELECOMS\.db is missing") as failed, package.serve(tmp_path):
+    with pytest.raises(RuntimeError, match=r"TELECOMS\.db is missing") as failed, serve(tmp_path):
         pass
 
     assert "Traceback" not in str(failed.value)
     assert log.read_bytes() == before
     (tmp_path / "elsewhere").rename(tmp_path / "snowflake/TELECOMS.db")
-    with package.serve(tmp_path) as there, connecting(there) as connection:
+    with serve(tmp_path) as there, connecting(there) as connection:
         assert connection.cursor().execute("SELECT a FROM public.t").fetchall() == [(1,)]

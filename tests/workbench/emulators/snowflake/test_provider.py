@@ -23,7 +23,8 @@ def hook(running: Any, schema: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
     return SnowflakeHook("snowflake_default", schema=schema)
 
 
-def test_the_hook_runs_and_reads(hook: Any) -> None:
+def test_hook(hook: Any) -> None:
+    """The hook runs statements and reads rows."""
     hook.run(["CREATE TABLE t (a INT, b VARCHAR)", "INSERT INTO t VALUES (1, 'x')"])
     assert hook.get_records("SELECT * FROM t WHERE b = %(b)s", {"b": "x"}) == [(1, "x")]
     assert hook.get_first("SELECT COUNT(*) FROM t") == (1,)
@@ -31,14 +32,16 @@ def test_the_hook_runs_and_reads(hook: Any) -> None:
     assert hook.get_pandas_df("SELECT * FROM t ORDER BY a").values.tolist() == [[1, "x"], [2, "y"], [3, None]]
 
 
-def test_a_failure_rolls_the_hooks_run_back(hook: Any) -> None:
+def test_hook_rollback(hook: Any) -> None:
+    """A failure rolls back the hook's run."""
     hook.run("CREATE TABLE t (a INT)")
     with pytest.raises(Exception, match="Numeric value 'x' is not recognized"):
         hook.run(["INSERT INTO t VALUES (1)", "INSERT INTO t VALUES ('x')"])
     assert hook.get_first("SELECT COUNT(*) FROM t") == (0,)
 
 
-def test_the_operator_splits_statements(hook: Any, schema: str) -> None:
+def test_operator(hook: Any, schema: str) -> None:
+    """The operator splits statements."""
     from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator  # noqa: PLC0415
 
     load = SQLExecuteQueryOperator(
@@ -57,7 +60,8 @@ def test_the_operator_splits_statements(hook: Any, schema: str) -> None:
     assert load.execute({}) == [("a;b", 1)]
 
 
-def test_the_copy_operator_loads(hook: Any, schema: str, lake: Any) -> None:
+def test_copy_operator(hook: Any, schema: str, lake: Any) -> None:
+    """The COPY operator loads files."""
     from airflow.providers.snowflake.transfers.copy_into_snowflake import (  # noqa: PLC0415
         CopyFromExternalStageToSnowflakeOperator,
     )

@@ -1,4 +1,4 @@
-"""Sessions: logging in and out, what one sees of another, and clients that vanish."""
+"""Sessions: login and logout, isolation of transactions, and clients that disappear."""
 
 # ruff: noqa: S608 -- the names are the test's own
 
@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[4]
 
 
 def run(connection: SnowflakeConnection, *statements: str) -> list[Any]:
-    """The rows of the last of several statements."""
+    """Run statements and return the rows of the last one."""
     cursor = connection.cursor()
     for statement in statements:
         cursor.execute(statement)
@@ -42,7 +42,7 @@ def run(connection: SnowflakeConnection, *statements: str) -> list[Any]:
 
 
 def post(to: Connections, path: str, body: dict[str, Any], token: str | None = None) -> dict[str, Any]:
-    """One request of the protocol, without the connector."""
+    """Send one request of the protocol, without the connector."""
     headers = {"Content-Type": "application/json"}
     if token:
         headers["Authorization"] = f'Snowflake Token="{token}"'
@@ -55,63 +55,67 @@ def post(to: Connections, path: str, body: dict[str, Any], token: str | None = N
 
 
 def login(to: Connections) -> str:
-    """A session token."""
+    """Return a session token."""
     data = {"LOGIN_NAME": "workbench", "PASSWORD": "offline"}
     return post(to, "/session/v1/login-request?databaseName=TELECOMS", {"data": data})["data"]["token"]
 
 
 @pytest.fixture(scope="session")
-def impatient(running: Connections, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
-    """An emulator that loses patience within seconds."""
+def short_timeouts(running: Connections, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connections]:
+    """An emulator whose timeouts are seconds."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [ROOT / ".venv-emulators/bin/python", Path(__file__).with_name("impatient.py")]
-    data = tmp_path_factory.mktemp("impatient")
+    command = [ROOT / ".venv-emulators/bin/python", Path(__file__).with_name("short_timeouts.py")]
+    data = tmp_path_factory.mktemp("short_timeouts")
     process = subprocess.Popen([*command, data, running.keys, str(port)], cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
-    there = replace(running, snowflake_port=port)
+    connections = replace(running, snowflake_port=port)
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError):
-            login(there)
+            login(connections)
             break
         time.sleep(0.05)
     try:
-        yield there
+        yield connections
     finally:
         process.terminate()
         process.wait(20)
 
 
 @pytest.mark.parametrize("wrong", [{"password": "wrong"}, {"user": "nobody"}])
-def test_a_wrong_login_is_refused_at_once(connect: Callable[..., Any], wrong: dict[str, str]) -> None:
+def test_wrong_login(connect: Callable[..., Any], wrong: dict[str, str]) -> None:
+    """A wrong login is refused at once."""
     with pytest.raises(DatabaseError, match="Incorrect username or password was specified"):
         connect(**wrong)
 
 
-def test_the_number_of_a_refused_login_is_snowflakes(running: Connections) -> None:
+def test_wrong_login_number(running: Connections) -> None:
+    """A refused login has Snowflake's number."""
     answer = post(running, "/session/v1/login-request", {"data": {"LOGIN_NAME": "x", "PASSWORD": "y"}})
     assert (answer["success"], answer["code"]) == (False, "390100")
 
 
-def test_a_token_of_no_session_is_refused_at_once(running: Connections) -> None:
-    """The connector gives up at this number; it would repeat an HTTP error for minutes."""
+def test_unknown_token(running: Connections) -> None:
+    """An unknown token is refused at once, with the number at which the connector gives up; it retries HTTP errors."""
     answer = post(running, "/queries/v1/query-request", {"sqlText": "SELECT 1"}, "made-up")
     assert (answer["success"], answer["code"]) == (False, "390111")
 
 
-def test_no_token_is_refused_at_once(running: Connections) -> None:
+def test_no_token(running: Connections) -> None:
+    """A request without a token is refused at once."""
     assert post(running, "/queries/v1/query-request", {"sqlText": "SELECT 1"})["code"] == "390103"
 
 
-def test_an_unknown_endpoint_is_an_error_of_the_protocol(running: Connections) -> None:
+def test_unknown_endpoint(running: Connections) -> None:
+    """An unknown endpoint is an error of the protocol, which names it."""
     answer = post(running, "/api/v2/statements", {"statement": "SELECT 1"})
     assert answer["code"] == "000002"
     assert "/api/v2/statements" in answer["message"]
 
 
-def test_a_session_of_a_restarted_server_fails_fast(connect: Callable[..., Any], running: Connections) -> None:
-    """As if the server had forgotten it: the statement fails instead of being repeated."""
+def test_restarted_server(connect: Callable[..., Any], running: Connections) -> None:
+    """A session that the server does not know, as after a restart, fails at once and is not retried."""
     connection = connect()
     token = connection.rest.token
     post(running, "/session?delete=true", {}, token)
@@ -119,14 +123,16 @@ def test_a_session_of_a_restarted_server_fails_fast(connect: Callable[..., Any],
         connection.cursor().execute("SELECT 1")
 
 
-def test_logging_in_to_no_database_leaves_the_session_without_one(connect: Callable[..., Any]) -> None:
+def test_unknown_database(connect: Callable[..., Any]) -> None:
+    """A login to a database that does not exist leaves the session without one."""
     connection = connect(database="nowhere", schema="raw")
     assert run(connection, "SELECT CURRENT_DATABASE(), CURRENT_SCHEMA()") == [(None, None)]
     with pytest.raises(ProgrammingError, match="090105"):
         run(connection, "SELECT * FROM t")
 
 
-def test_a_temporary_table_is_the_sessions_own(connect: Callable[..., Any], schema: str) -> None:
+def test_temporary_table(connect: Callable[..., Any], schema: str) -> None:
+    """A temporary table is private to its session."""
     one, other = connect(schema=schema), connect(schema=schema)
     run(one, "CREATE TEMPORARY TABLE t AS SELECT 1 AS a")
     with pytest.raises(ProgrammingError, match="does not exist"):
@@ -137,7 +143,8 @@ def test_a_temporary_table_is_the_sessions_own(connect: Callable[..., Any], sche
     assert run(connect(schema=schema), "SHOW TABLES") == []
 
 
-def test_a_rolled_back_change_was_never_seen(connect: Callable[..., Any], schema: str) -> None:
+def test_rollback(connect: Callable[..., Any], schema: str) -> None:
+    """A change that is rolled back is never visible to another session."""
     one, other = connect(schema=schema), connect(schema=schema)
     run(one, "CREATE TABLE t (a INT)", "BEGIN", "INSERT INTO t VALUES (1)")
     assert run(other, "SELECT COUNT(*) FROM t") == [(0,)]
@@ -145,7 +152,8 @@ def test_a_rolled_back_change_was_never_seen(connect: Callable[..., Any], schema
     assert run(one, "SELECT COUNT(*) FROM t") == [(0,)]
 
 
-def test_without_autocommit_a_change_waits_for_commit(connect: Callable[..., Any], schema: str) -> None:
+def test_autocommit_off(connect: Callable[..., Any], schema: str) -> None:
+    """Without autocommit a change is visible after COMMIT only."""
     one, other = connect(schema=schema, autocommit=False), connect(schema=schema)
     run(one, "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)")
     assert run(other, "SELECT COUNT(*) FROM t") == [(0,)]
@@ -156,7 +164,8 @@ def test_without_autocommit_a_change_waits_for_commit(connect: Callable[..., Any
     assert run(one, "SELECT COUNT(*) FROM t") == [(1,)]
 
 
-def test_logging_out_rolls_back(connect: Callable[..., Any], schema: str) -> None:
+def test_logout(connect: Callable[..., Any], schema: str) -> None:
+    """A logout rolls back the open transaction."""
     one, other = connect(schema=schema), connect(schema=schema)
     run(one, "CREATE TABLE t (a INT)", "BEGIN", "INSERT INTO t VALUES (1)")
     one.close()
@@ -164,7 +173,8 @@ def test_logging_out_rolls_back(connect: Callable[..., Any], schema: str) -> Non
     assert run(other, "SELECT * FROM t") == [(2,)]
 
 
-def test_writers_of_one_table_wait_for_each_other(connect: Callable[..., Any], schema: str) -> None:
+def test_writers_wait(connect: Callable[..., Any], schema: str) -> None:
+    """Two writers of one table wait for each other."""
     one, other = connect(schema=schema), connect(schema=schema)
     run(one, "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)", "BEGIN", "UPDATE t SET a = a + 1")
     waiting = threading.Thread(target=run, args=(other, "UPDATE t SET a = a * 10"))
@@ -174,7 +184,8 @@ def test_writers_of_one_table_wait_for_each_other(connect: Callable[..., Any], s
     assert run(one, "SELECT a FROM t") == [(30,)]
 
 
-def test_temporary_tables_of_one_name_do_not_wait_for_each_other(connect: Callable[..., Any], schema: str) -> None:
+def test_temporary_tables(connect: Callable[..., Any], schema: str) -> None:
+    """Temporary tables of the same name do not wait for each other."""
     one, other = connect(schema=schema), connect(schema=schema)
     run(other, "ALTER SESSION SET LOCK_TIMEOUT = 0")
     for connection in (one, other):
@@ -182,8 +193,8 @@ def test_temporary_tables_of_one_name_do_not_wait_for_each_other(connect: Callab
     assert [run(connection, "SELECT * FROM t") for connection in (one, other)] == [[(1,)], [(1,)]]
 
 
-def test_a_deadlock_is_an_error_of_one(connect: Callable[..., Any], schema: str) -> None:
-    """Of two that wait for each other one fails; when it has rolled back, the other goes on."""
+def test_deadlock(connect: Callable[..., Any], schema: str) -> None:
+    """Of two sessions that wait for each other one fails; once it has rolled back, the other continues."""
     one, other = connect(schema=schema), connect(schema=schema)
     run(one, "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)", "BEGIN", "INSERT INTO t VALUES (1)")
     run(other, "BEGIN", "INSERT INTO u VALUES (1)")
@@ -198,8 +209,8 @@ def test_a_deadlock_is_an_error_of_one(connect: Callable[..., Any], schema: str)
         assert next(finished).result() == [(1,)]
 
 
-def test_eight_sessions_at_once(connect: Callable[..., Any], schema: str) -> None:
-    """Forty statements each, on a table of their own and on one that all write to; none fails, none is lost."""
+def test_eight_sessions(connect: Callable[..., Any], schema: str) -> None:
+    """Eight sessions run forty statements each, on their own table and on a shared one: none fails, none is lost."""
     run(connect(schema=schema), "CREATE TABLE shared (who INT, n INT)")
 
     def work(who: int) -> None:
@@ -221,8 +232,8 @@ def test_eight_sessions_at_once(connect: Callable[..., Any], schema: str) -> Non
     assert run(connect(schema=schema), "SELECT COUNT(*), SUM(n) FROM shared") == [(8, 64)]
 
 
-def test_a_repeated_request_runs_once(running: Connections, connect: Callable[..., Any], schema: str) -> None:
-    """The connector sends a statement again under the same id when the line breaks."""
+def test_repeated_request(running: Connections, connect: Callable[..., Any], schema: str) -> None:
+    """A repeated request runs once: after a broken connection the connector sends the same request id."""
     run(connect(schema=schema), "CREATE TABLE t (a INT)")
     token = login(running)
     path = "/queries/v1/query-request?requestId=the-same"
@@ -232,7 +243,8 @@ def test_a_repeated_request_runs_once(running: Connections, connect: Callable[..
     assert run(connect(schema=schema), "SELECT COUNT(*) FROM t") == [(1,)]
 
 
-def test_several_statements_in_one_request(connect: Callable[..., Any]) -> None:
+def test_several_statements(connect: Callable[..., Any]) -> None:
+    """One request may hold several statements."""
     cursor = connect().cursor()
     cursor.execute("SELECT 1; SELECT 'a;b'; SELECT 3", num_statements=3)
     found = [cursor.fetchall()]
@@ -241,8 +253,8 @@ def test_several_statements_in_one_request(connect: Callable[..., Any]) -> None:
     assert found == [[(1,)], [("a;b",)], [(3,)]]
 
 
-def test_a_cancelled_statement_ends(connect: Callable[..., Any]) -> None:
-    """The client's own timeout; the session works on."""
+def test_cancel(connect: Callable[..., Any]) -> None:
+    """A statement ends at the client's timeout, and the session stays usable."""
     connection = connect()
     with pytest.raises(ProgrammingError, match="canceled"):
         connection.cursor().execute(ENDLESS, timeout=1)
@@ -255,7 +267,8 @@ ENDLESS = (
 )
 
 
-def test_a_statement_reaches_its_timeout(connect: Callable[..., Any]) -> None:
+def test_statement_timeout(connect: Callable[..., Any]) -> None:
+    """A statement ends at STATEMENT_TIMEOUT_IN_SECONDS."""
     connection = connect()
     run(connection, "ALTER SESSION SET STATEMENT_TIMEOUT_IN_SECONDS = 1")
     with pytest.raises(
@@ -265,7 +278,8 @@ def test_a_statement_reaches_its_timeout(connect: Callable[..., Any]) -> None:
     assert run(connection, "SELECT 1") == [(1,)]
 
 
-def test_waiting_for_a_table_can_be_limited(connect: Callable[..., Any], schema: str) -> None:
+def test_lock_timeout(connect: Callable[..., Any], schema: str) -> None:
+    """LOCK_TIMEOUT limits the wait for a table."""
     one, other = connect(schema=schema), connect(schema=schema)
     run(one, "CREATE TABLE t (a INT)", "BEGIN", "INSERT INTO t VALUES (1)")
     run(other, "ALTER SESSION SET LOCK_TIMEOUT = 1")
@@ -275,51 +289,51 @@ def test_waiting_for_a_table_can_be_limited(connect: Callable[..., Any], schema:
     run(other, "INSERT INTO t VALUES (2)")
 
 
-def test_a_statement_outlives_the_patience_of_a_request(impatient: Connections, connecting: Callable[..., Any]) -> None:
-    """After a while the answer is where to ask for it, and the connector asks there."""
-    with connecting(impatient) as connection:
+def test_long_statement(short_timeouts: Connections, connecting: Callable[..., Any]) -> None:
+    """A statement that outlasts a request is answered with a URL, which the connector asks."""
+    with connecting(short_timeouts) as connection:
         started = time.monotonic()
         assert run(connection, "SELECT SYSTEM$WAIT(2)") == [("waited 2 seconds",)]
         assert time.monotonic() - started >= 2
 
 
-def test_a_killed_client_blocks_nobody(impatient: Connections, connecting: Callable[..., Any]) -> None:
-    """Killed in the middle of a transaction: the next writer gets the table, and nothing of it is kept."""
+def test_killed_client(short_timeouts: Connections, connecting: Callable[..., Any]) -> None:
+    """A client killed during a transaction blocks no other, and nothing of the transaction is kept."""
     program = f"""
         import os, snowflake.connector
         connection = snowflake.connector.connect(
-            user="workbench", password="offline", account="offline", host="{impatient.snowflake_host}",
-            port={impatient.snowflake_port}, database="TELECOMS", schema="PUBLIC", disable_ocsp_checks=True,
+            user="workbench", password="offline", account="offline", host="{short_timeouts.snowflake_host}",
+            port={short_timeouts.snowflake_port}, database="TELECOMS", schema="PUBLIC", disable_ocsp_checks=True,
         )
         cursor = connection.cursor()
         for statement in ("CREATE OR REPLACE TABLE t (a INT)", "BEGIN", "INSERT INTO t VALUES (1)"):
             cursor.execute(statement)
         os.kill(os.getpid(), 9)
     """
-    environment = os.environ | {"REQUESTS_CA_BUNDLE": str(impatient.ca_bundle)}
+    environment = os.environ | {"REQUESTS_CA_BUNDLE": str(short_timeouts.ca_bundle)}
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], env=environment, check=False)
     assert killed.returncode == -9
-    with connecting(impatient, schema="PUBLIC") as connection:
+    with connecting(short_timeouts, schema="PUBLIC") as connection:
         run(connection, "INSERT INTO t VALUES (2)")
         assert run(connection, "SELECT * FROM t") == [(2,)]
 
 
-def test_a_silent_session_ends(impatient: Connections, connecting: Callable[..., Any]) -> None:
-    """And with it what was its own, such as a temporary stage."""
-    token = login(impatient)
+def test_idle_session(short_timeouts: Connections, connecting: Callable[..., Any]) -> None:
+    """An idle session ends, with its temporary objects."""
+    token = login(short_timeouts)
     stage = "CREATE TEMPORARY STAGE PUBLIC.silent URL = 's3://telecoms-lake/'"
-    assert post(impatient, "/queries/v1/query-request", {"sqlText": stage}, token)["success"]
-    with connecting(impatient) as connection:
+    assert post(short_timeouts, "/queries/v1/query-request", {"sqlText": stage}, token)["success"]
+    with connecting(short_timeouts) as connection:
         deadline = time.monotonic() + 30
         while run(connection, "SHOW STAGES LIKE 'silent' IN SCHEMA telecoms.public"):
             assert time.monotonic() < deadline, "the silent session is still there"
             time.sleep(0.1)
-    assert post(impatient, "/session/heartbeat", {}, token)["code"] == "390111"
+    assert post(short_timeouts, "/session/heartbeat", {}, token)["code"] == "390111"
 
 
-def test_a_transaction_that_gave_way_says_so(impatient: Connections, connecting: Callable[..., Any]) -> None:
-    """Its later statements are refused until it is ended, so that half of it is never committed."""
-    with connecting(impatient, schema="PUBLIC") as idle, connecting(impatient, schema="PUBLIC") as waiting:
+def test_idle_transaction(short_timeouts: Connections, connecting: Callable[..., Any]) -> None:
+    """A transaction rolled back for another session refuses later statements until it ends, so no half is committed."""
+    with connecting(short_timeouts, schema="PUBLIC") as idle, connecting(short_timeouts, schema="PUBLIC") as waiting:
         run(idle, "CREATE OR REPLACE TABLE u (a INT)", "BEGIN", "INSERT INTO u VALUES (1)")
         run(waiting, "INSERT INTO u VALUES (2)")
         for statement in ("INSERT INTO u VALUES (3)", "COMMIT"):

@@ -1,4 +1,4 @@
-"""Each statement of the battery answers as Snowflake's documentation says, or is listed as a known deviation."""
+"""Each statement returns what Snowflake's documentation states, or is listed as a known deviation."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ numbers = itertools.count()
 
 @pytest.fixture(scope="module")
 def session(running: Any, lake: Any, connecting: Callable[..., Any]) -> Iterator[SnowflakeConnection]:
-    """One session for the whole battery."""
+    """One session for all statements."""
     with connecting(running) as connection:
         yield connection
 
 
 @contextmanager
-def place(session: SnowflakeConnection, case: Case) -> Iterator[tuple[SnowflakeCursor, str]]:
-    """A cursor in an empty schema; a mere expression needs none."""
-    cursor, schema = session.cursor(), f"BATTERY_{next(numbers)}"
+def case_schema(session: SnowflakeConnection, case: Case) -> Iterator[tuple[SnowflakeCursor, str]]:
+    """Yield a cursor in an empty schema; a plain expression needs none."""
+    cursor, schema = session.cursor(), f"STATEMENT_{next(numbers)}"
     needs_schema = bool(case.given) or not case.sql.startswith("SELECT") or " FROM " in case.sql
     if needs_schema:
         cursor.execute(f"CREATE OR REPLACE SCHEMA telecoms.{schema}")
@@ -46,7 +46,7 @@ def place(session: SnowflakeConnection, case: Case) -> Iterator[tuple[SnowflakeC
 
 
 def disagreement(case: Case, cursor: SnowflakeCursor, schema: str) -> str | None:
-    """In what the answer differs from Snowflake's; None if in nothing."""
+    """Return how the result differs from Snowflake's; None where it does not."""
     for statement in case.given:
         if statement.startswith("!"):
             with pytest.raises(Error):
@@ -88,21 +88,21 @@ def _difference(case: Case, cursor: SnowflakeCursor) -> str | None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_a_statement_answers_as_documented(case: Case, session: SnowflakeConnection) -> None:
-    """The emulator's README lists exactly those statements that do not."""
-    with place(session, case) as (cursor, schema):
+def test_statement(case: Case, session: SnowflakeConnection) -> None:
+    """A statement returns what the documentation states, or is in the list of deviations in the README."""
+    with case_schema(session, case) as (cursor, schema):
         found = disagreement(case, cursor, schema)
     if case.name in DEVIATIONS:
-        assert found is not None, "it works now: strike it from the known deviations in workbench/emulators/README.md"
+        assert found is not None, "it works now: remove it from the known deviations in workbench/emulators/README.md"
     else:
         assert found is None, found
 
 
-def test_every_listed_deviation_is_a_statement_of_the_battery() -> None:
-    """The list in the README speaks of statements that are there."""
+def test_deviations() -> None:
+    """Each listed deviation is one of the statements."""
     assert {case.name for case in CASES} >= DEVIATIONS
 
 
-def test_the_battery_is_large_and_its_names_are_distinct() -> None:
-    """At least 150 statements."""
+def test_cases() -> None:
+    """There are at least 150 statements, with distinct names."""
     assert len(CASES) == len({case.name for case in CASES}) >= 150

@@ -1,12 +1,12 @@
-"""Keep the user's own cloud out: the emulators talk to nobody but themselves."""
+"""Keep the user's own cloud out of reach: the emulators connect to nothing but themselves."""
 
 from __future__ import annotations
 
 import os
 
 
-def seclude() -> None:
-    """Forget the environment's AWS profile, endpoints and proxies, for this process and those that it starts."""
+def isolate_environment() -> None:
+    """Remove AWS profiles, endpoints and proxies from the environment of this process and its children."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ |= {

@@ -1,6 +1,6 @@
-"""The emulator's Snowflake alone, with seconds where it has minutes; run by the emulators' own Python.
+"""The Snowflake emulator alone, with timeouts of seconds instead of minutes; run by the emulators' own Python.
 
-usage: impatient.py DATA KEYS PORT
+usage: short_timeouts.py DATA KEYS PORT
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import uvicorn
 
 from workbench.emulators.snowflake import app, create_app, locks, sessions
 
-locks.IDLE_BLOCKER = 0.5
-app.PATIENCE = 0.5
-app.SWEEP = 0.2
-sessions.IDLE_SESSION = 4.0
+locks.IDLE_TRANSACTION_SECONDS = 0.5
+app.RESPONSE_SECONDS = 0.5
+app.EXPIRE_SECONDS = 0.2
+sessions.IDLE_SESSION_SECONDS = 4.0
 
 data, keys, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 uvicorn.run(

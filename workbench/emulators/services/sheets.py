@@ -1,30 +1,31 @@
-"""Google Sheets: `spreadsheets.get`, `values.get` and `values.batchGet`, read-only, as the v4 API answers them.
+"""Google Sheets: `spreadsheets.get`, `values.get` and `values.batchGet` of the v4 API.
 
-A spreadsheet is a folder of CSV files, one a tab; a person edits the sheet by editing the file.
-`spreadsheet.json` beside them gives the title, and `"shared": false` takes it from the service account.
+Deviations: see the README of `workbench/emulators`.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from workbench.emulators.registry import Emulator
+from workbench.emulators.services.google import TokenEndpoint
+from workbench.emulators.spreadsheets import SpreadsheetStore
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from workbench.emulators.google import TokenEndpoint
+    from workbench.emulators.faults import Fault
+    from workbench.emulators.registry import Context
+    from workbench.emulators.spreadsheets import Spreadsheet, Tab
 
-    Answer = Callable[["Spreadsheet", Request], dict[str, Any]]
+    Answer = Callable[[Spreadsheet, Request], dict[str, Any]]
 
 SERVICE = "google.apps.sheets.v4.SpreadsheetsService"
 SCOPES = {
@@ -50,18 +51,21 @@ CHOICES = {
 CELLS = re.compile(r"(?P<left>[A-Za-z]{0,3})(?P<top>\d*)(?P<colon>:(?P<right>[A-Za-z]{0,3})(?P<bottom>\d*))?")
 PLAIN_TITLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
-DEFAULT_ROWS, DEFAULT_COLUMNS = 1000, 26  # the grid of a new sheet
+QUOTA = (
+    "Quota exceeded for quota metric 'Read requests' and limit 'Read requests per minute per user' of service "
+    "'sheets.googleapis.com' for consumer 'project_number:100000000000'."
+)
 
 
 class SheetsError(Exception):
-    """An answer in Google's form that is not the wanted one."""
+    """An error response of the API."""
 
     def __init__(self, code: int, status: str, message: str, reason: str = "") -> None:
         super().__init__(message)
         self.code, self.status, self.reason = code, status, reason
 
     def response(self, method: str) -> Response:
-        """Return the body that `googleapis.com` gives."""
+        """Return the error as `googleapis.com` sends it."""
         error: dict[str, Any] = {"code": self.code, "message": str(self), "status": self.status}
         if self.reason:
             metadata = {"method": f"{SERVICE}.{method}", "service": "sheets.googleapis.com"}
@@ -77,66 +81,6 @@ class SheetsError(Exception):
         return JSONResponse({"error": error}, status_code=self.code, headers=headers)
 
 
-@dataclass(frozen=True)
-class Tab:
-    """One sheet of a spreadsheet."""
-
-    title: str
-    rows: list[list[str]]
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns of the grid, which is never smaller than a new sheet's."""
-        widest = max((len(row) for row in self.rows), default=0)
-        return max(DEFAULT_ROWS, len(self.rows)), max(DEFAULT_COLUMNS, widest)
-
-
-@dataclass(frozen=True)
-class Spreadsheet:
-    """A spreadsheet and its tabs."""
-
-    id: str
-    title: str
-    shared: bool
-    tabs: list[Tab]
-
-
-class SpreadsheetStore:
-    """The spreadsheets in a folder.
-
-    :param folder: where they are.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
-
-    def ids(self) -> list[str]:
-        """Return the id of every spreadsheet."""
-        return sorted(path.name for path in self.folder.iterdir() if path.is_dir())
-
-    def get(self, spreadsheet_id: str) -> Spreadsheet | None:
-        """Read a spreadsheet anew, so that an edit shows at once."""
-        if spreadsheet_id not in self.ids():  # compared, not joined: an id is a client's, and may be ../..
-            return None
-        folder = self.folder / spreadsheet_id
-        about = folder / "spreadsheet.json"
-        known = json.loads(about.read_text()) if about.exists() else {}
-        tabs = [Tab(path.stem, _read(path)) for path in sorted(folder.glob("*.csv"))]
-        return Spreadsheet(spreadsheet_id, known.get("title", spreadsheet_id), known.get("shared", True), tabs)
-
-    def write(self, spreadsheet_id: str, title: str, tabs: dict[str, Iterable[Sequence[str]]]) -> None:
-        """Make or replace a spreadsheet."""
-        folder = self.folder / spreadsheet_id
-        folder.mkdir(parents=True, exist_ok=True)
-        for tab, rows in tabs.items():
-            draft = folder / f".{tab}.new"
-            with draft.open("w", newline="") as file:
-                csv.writer(file).writerows(rows)
-            draft.replace(folder / f"{tab}.csv")
-        (folder / "spreadsheet.json").write_text(json.dumps({"title": title, "shared": True}) + "\n")
-
-
 class Sheets:
     """The methods of the API.
 
@@ -149,11 +93,12 @@ class Sheets:
         self.tokens = tokens
 
     def routes(self) -> list[Route]:
-        """Return the paths that it serves."""
+        """Return its routes."""
         return [
             Route("/v4/spreadsheets/{id}/values/{range:path}", self._route("GetValues", self._values)),
             Route("/v4/spreadsheets/{id}/values:batchGet", self._route("BatchGetValues", self._batch)),
             Route("/v4/spreadsheets/{id}", self._route("GetSpreadsheet", self._metadata)),
+            Route("/v4/{rest:path}", _unsupported, methods=["GET", "POST", "PUT", "DELETE"]),
         ]
 
     def _route(self, method: str, answer: Answer) -> Callable[[Request], Response]:
@@ -225,11 +170,6 @@ def column_letters(number: int) -> str:
         number, rest = divmod(number - 1, 26)
         letters = chr(ord("A") + rest) + letters
     return letters
-
-
-def _read(path: Path) -> list[list[str]]:
-    with path.open(newline="") as file:
-        return list(csv.reader(file))
 
 
 def _check_parameters(method: str, request: Request) -> None:
@@ -317,3 +257,21 @@ def _typed(cell: str) -> str | float | bool:
     if NUMBER.fullmatch(cell):
         return float(cell) if "." in cell else int(cell)
     return cell
+
+
+async def _unsupported(request: Request) -> Response:
+    what = f"The emulator does not support {request.method} {request.url.path}"
+    return SheetsError(501, "UNIMPLEMENTED", what).response("Unknown")
+
+
+def _routes(context: Context) -> list[Route]:
+    return Sheets(SpreadsheetStore(context.data / "sheets"), TokenEndpoint(context.keys)).routes()
+
+
+def _failure(fault: Fault) -> Response:
+    if fault.kind == "limit":
+        return SheetsError(429, "RESOURCE_EXHAUSTED", QUOTA, "RATE_LIMIT_EXCEEDED").response("GetValues")
+    return SheetsError(500, "INTERNAL", "Internal error encountered.").response("GetValues")
+
+
+EMULATOR = Emulator("google_cloud_default", "/v4/", _routes, _failure)

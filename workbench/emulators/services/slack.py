@@ -1,4 +1,7 @@
-"""Slack's Web API: `chat.postMessage`, `auth.test` and `api.test`, with its errors and its rate limit."""
+"""Slack's Web API: `chat.postMessage`, `auth.test` and `api.test`, with its errors and its rate limit.
+
+Deviations: see the README of `workbench/emulators`.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from workbench.emulators import slack_blocks
+from workbench.emulators.registry import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from workbench.emulators.faults import Fault
+    from workbench.emulators.registry import Context
     from workbench.emulators.slack_log import MessageLog
 
 log = logging.getLogger(__name__)
@@ -39,10 +45,10 @@ BURST, PER_SECOND = 20, 1.0
 
 
 class SlackError(Exception):
-    """`ok: false` and the error's name.
+    """An error response: `ok: false` and the error's code.
 
-    :param messages: what is wrong with each block.
-    :param details: further fields of the answer.
+    :param messages: one message for each problem with a block.
+    :param details: further fields of the response.
     """
 
     def __init__(self, error: str, messages: list[str] | None = None, **details: str) -> None:
@@ -53,14 +59,14 @@ class SlackError(Exception):
 
 
 class RateLimit:
-    """A bucket for each channel that holds `BURST` messages and fills by `PER_SECOND`."""
+    """A token bucket for each channel: it holds `BURST` messages and gains `PER_SECOND`."""
 
     def __init__(self) -> None:
         self._buckets: dict[str, tuple[float, float]] = {}
         self._lock = threading.Lock()
 
     def wait(self, channel: str) -> float:
-        """Take one message from the channel's bucket, or give the seconds until there is one."""
+        """Take one message from the channel's bucket; return the seconds to wait where it is empty, otherwise 0."""
         now = time.monotonic()
         with self._lock:
             left, since = self._buckets.get(channel, (float(BURST), now))
@@ -73,11 +79,11 @@ class RateLimit:
 class Slack:
     """The methods of the API.
 
-    :param log: where messages are kept.
+    :param messages: the log of the messages received.
     """
 
-    def __init__(self, log: MessageLog) -> None:
-        self.log = log
+    def __init__(self, messages: MessageLog) -> None:
+        self._messages = messages
         self._limit = RateLimit()
         self._methods: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
             "api.test": lambda arguments: {"ok": True, "args": arguments},
@@ -86,7 +92,7 @@ class Slack:
         }
 
     def routes(self) -> list[Route]:
-        """Return the paths that it serves."""
+        """Return its routes."""
         return [Route("/api/{method:path}", self._endpoint, methods=["GET", "POST"])]
 
     async def _endpoint(self, request: Request) -> Response:
@@ -104,7 +110,7 @@ class Slack:
             return JSONResponse(answer, headers=headers)
 
     async def _answer(self, request: Request, headers: dict[str, str]) -> Response:
-        """Call the method; what `headers` gathers goes with an error, too."""
+        """Call the method, and add to `headers`, which an error response carries too."""
         method = request.path_params["method"]
         if method not in self._methods:
             raise SlackError("unknown_method")
@@ -116,7 +122,7 @@ class Slack:
                 if NEEDED[method][0] not in scopes.split(","):
                     raise SlackError("missing_scope", needed=needed, provided=scopes)
         if method == "chat.postMessage" and (wait := self._limit.wait(str(arguments.get("channel")))):
-            return limited(wait, headers)
+            return _rate_limited(wait, headers)
         return JSONResponse(self._methods[method](arguments), headers=headers)
 
     def _auth_test(self, _arguments: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +154,7 @@ class Slack:
             raise SlackError("msg_blocks_too_long")
         stamp = f"{time.time():.6f}"
         kept = {name: value for name, value in arguments.items() if value and name != "token"}
-        self.log.append({"ts": stamp, "channel": channel} | kept)
+        self._messages.append({"ts": stamp, "channel": channel} | kept)
         message = {"type": "message", "subtype": "bot_message", "text": text, "ts": stamp, "bot_id": "B00000000"}
         if arguments["blocks"]:
             message["blocks"] = arguments["blocks"]
@@ -156,16 +162,15 @@ class Slack:
 
 
 def channel_id(channel: str) -> str:
-    """Return the id by which Slack would know a channel."""
+    """Return the id that Slack would use for a channel."""
     if not channel.startswith("#") and channel[0] in "CGD" and channel.isupper():
         return channel
     return "C" + hashlib.sha256(channel.removeprefix("#").encode()).hexdigest()[:10].upper()
 
 
-def limited(seconds: float, headers: dict[str, str] | None = None) -> Response:
-    """Answer as Slack does above the limit."""
+def _rate_limited(seconds: float, headers: dict[str, str]) -> Response:
     retry = {"Retry-After": str(max(1, round(seconds)))}
-    return JSONResponse({"ok": False, "error": "ratelimited"}, status_code=429, headers=(headers or {}) | retry)
+    return JSONResponse({"ok": False, "error": "ratelimited"}, status_code=429, headers=headers | retry)
 
 
 async def _arguments(request: Request) -> dict[str, Any]:
@@ -180,14 +185,6 @@ async def _arguments(request: Request) -> dict[str, Any]:
             raise SlackError("json_not_object")
         return arguments | fields
     return arguments | dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-
-
-def failed(error: str | None) -> Response:
-    """Answer with an error that was asked for: a fault of Slack's own where it has no name."""
-    if not error:
-        return JSONResponse({"ok": False, "error": "internal_error"}, status_code=500)
-    details = {"needed": "chat:write:bot", "provided": "channels:read"} if error == "missing_scope" else {}
-    return JSONResponse({"ok": False, "error": error} | details)
 
 
 def _authenticate(request: Request, arguments: dict[str, Any]) -> str:
@@ -211,3 +208,19 @@ def _parsed(value: Any, error: str) -> list[Any] | None:
     if value and not isinstance(value, list):
         raise SlackError(error)
     return value or None
+
+
+def _routes(context: Context) -> list[Route]:
+    return Slack(context.messages).routes()
+
+
+def _failure(fault: Fault) -> Response:
+    if fault.kind == "limit":
+        return _rate_limited(fault.seconds, {})
+    if not fault.error:
+        return JSONResponse({"ok": False, "error": "internal_error"}, status_code=500)
+    details = {"needed": "chat:write:bot", "provided": "channels:read"} if fault.error == "missing_scope" else {}
+    return JSONResponse({"ok": False, "error": fault.error} | details)
+
+
+EMULATOR = Emulator("slack_api_default", "/api/", _routes, _failure)

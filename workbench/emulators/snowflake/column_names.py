@@ -1,6 +1,6 @@
-"""Column names of a query's result as Snowflake gives them: the text of the expression, in upper case.
+"""Column names of a query's result as in Snowflake: the text of the expression, in upper case.
 
-DuckDB names them after its own spelling of the translated expression, such as `count_star()`.
+DuckDB uses its own spelling of the translated expression, such as `count_star()`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ENDS = {
 
 
 def of(text: str, query: exp.Expr) -> list[str] | None:
-    """Return the names, or None where only the result knows how many there are (a star)."""
+    """Return the names; None where only the result shows how many there are (a star)."""
     select = query
     while isinstance(select, exp.SetOperation | exp.Subquery):
         select = select.this
@@ -38,7 +38,7 @@ _ARRAYS = (exp.Array, exp.ArrayAgg, exp.Split, exp.JSONKeys, exp.ArrayConcat, ex
 
 
 def semistructured(query: exp.Expr) -> list[str | None] | None:
-    """Which columns of a query are of type OBJECT or ARRAY rather than VARIANT, as far as the query itself tells."""
+    """Return which columns of a query are OBJECT or ARRAY and not VARIANT, as far as the query itself shows."""
     select = query
     while isinstance(select, exp.SetOperation | exp.Subquery):
         select = select.this
@@ -63,7 +63,7 @@ def _name(expression: exp.Expr, written: str) -> str:
 
 
 def _texts(text: str) -> list[str]:
-    """Cut out the source text of each expression of the outermost SELECT."""
+    """Return the source text of each expression of the outermost SELECT."""
     tokens = list(sqlglot.tokenize(text, read="snowflake"))
     opening = len(tokens) and next((at for at, token in enumerate(tokens) if token.token_type != TokenType.L_PAREN), 0)
     cuts: list[tuple[int, Token]] = []
