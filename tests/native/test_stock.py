@@ -13,9 +13,9 @@ import psycopg2
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-    from tests.native.conftest import Stack
+    from tests.native.conftest import Stack, StackMaker
 
 pytestmark = [pytest.mark.native, pytest.mark.timeout(900)]
 
@@ -40,14 +40,14 @@ fails()
 
 
 @pytest.fixture(scope="module")
-def stock(make_stack: Callable[..., Stack]) -> Stack:
+def stock(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
     """An environment of stock Airflow, with one DAG that fails beside the pipeline's."""
-    stack = make_stack("stock")
-    with (stack.root / ".env").open("a") as settings:
-        settings.write("WORKBENCH_STOCK=1\r\n")
-    (stack.root / "dags/fails.py").write_text(FAILS)
-    stack.up()
-    return stack
+    with make_stack("stock") as stack:
+        with (stack.root / ".env").open("a") as settings:
+            settings.write("WORKBENCH_STOCK=1\r\n")
+        (stack.root / "dags/fails.py").write_text(FAILS)
+        stack.up()
+        yield stack
 
 
 def until(condition: Callable[[], bool]) -> None:
