@@ -1,7 +1,8 @@
-"""Tell Slack that a task or a DAG run failed: `task_failure_alert`, and nothing else.
+"""Report to Slack that a task or a DAG run failed: `task_failure_alert`, and nothing else.
 
 It runs in the task's process; in the dag-processor, for a task that stopped answering and for a DAG run; and in
-`dag.test()`. What none of them notices, or tells in vain, is told by the scheduler (`workbench.airflow.rounds`).
+`dag.test()`. What none of them notices or can send is reported by the scheduler (`workbench.airflow.rounds`), where
+WORKBENCH_SCHEDULER_REPORTS is set; each component's launcher sets it.
 
 Environment: AIRFLOW_ALERT_CHANNEL (#alerts), AIRFLOW_ALERT_USERNAME (Airflow), AIRFLOW_ALERT_TO (`slack`, or `log` to
 show the message in the terminal instead). A DAG's parameter `alert_channel` wins over the settings.
@@ -14,6 +15,9 @@ import os
 from typing import Any
 
 log = logging.getLogger(__name__)
+
+#: Set to 1 where this environment's scheduler reports failures that no exception in a task's process caused.
+SCHEDULER_REPORTS = "WORKBENCH_SCHEDULER_REPORTS"
 
 
 def task_failure_alert(context: Any) -> None:
@@ -34,15 +38,13 @@ def _alert(context: Any) -> None:
         return
     if os.environ.get("AIRFLOW_ALERT_TO", "slack") != "slack":
         terminal.show(failure)
-    elif context.get("exception") or not _scheduler_tells():
+    elif context.get("exception") or not _scheduler_reports():
         outbox.tell(failure)
 
 
-def _scheduler_tells() -> bool:
-    """Whether this environment's scheduler tells what has no exception: it knows more of it."""
-    from airflow.configuration import conf
-
-    return "LeanLocalExecutor" in conf.get("core", "executor", fallback="")
+def _scheduler_reports() -> bool:
+    """Return whether this environment's scheduler reports what has no exception: it knows more of it."""
+    return os.environ.get(SCHEDULER_REPORTS) == "1"
 
 
 def _will_be_tried_again(context: Any, failure: Any) -> bool:

@@ -32,7 +32,7 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 # A terminal in the dev container, or of `./dev shell`, has a running Airflow's settings: its database, for one.
-_SETTINGS = re.compile(r"(AIRFLOW|AWS|EMULATORS|TELECOMS)_|WORKBENCH_(IMAGE|MODE|SHELL)$")
+_SETTINGS = re.compile(r"(AIRFLOW|AWS|EMULATORS|TELECOMS)_|WORKBENCH_(IMAGE|MODE|SHELL|STOCK)$")
 for _name in filter(_SETTINGS.match, tuple(os.environ)):
     del os.environ[_name]
 

@@ -1,4 +1,4 @@
-"""What a debugger that looks on needs of us."""
+"""What a debugger that is attached to this process needs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-#: Which components of a running environment one may attach to: `scheduler:5678`, or several, comma-separated.
+#: The components to which a debugger can attach in a running environment: `scheduler:5678`, several comma-separated.
 LISTEN = "WORKBENCH_DEBUGPY"
 #: Set in the dev container, whose components have addresses of their own, on a network that no other machine reaches.
 HOST = "WORKBENCH_DEBUGPY_HOST"
 
 
 def listen(component: str) -> None:
-    """Let a debugger attach to this component where the setting says so; what goes wrong is told and hinders nothing.
+    """Let a debugger attach to this component where the setting says so; an error is printed and stops nothing.
 
     From this machine alone. A scheduler's debugger also gets the tasks, each of which is a process of its own.
     """
@@ -34,18 +34,18 @@ def listen(component: str) -> None:
         except Exception as error:  # noqa: BLE001 whatever it is: the component has its own work to do
             print(f"{LISTEN}={entry}: no debugger can attach: {error!r}", file=sys.stderr, flush=True)
         else:
-            print(f"A debugger may attach at {host}:{port}", file=sys.stderr, flush=True)
+            print(f"A debugger can attach at {host}:{port}", file=sys.stderr, flush=True)
 
 
 def attached() -> bool:
-    """Whether somebody debugs this process; whoever only could costs nothing."""
+    """Return whether a debugger is attached to this process."""
     debugpy = sys.modules.get("debugpy")
     return bool(debugpy and debugpy.is_client_connected())
 
 
 @contextmanager
 def looking_away() -> Iterator[None]:
-    """Keep the debugger from looking at what has no line of the user's: imports take half as long."""
+    """Keep the debugger from tracing what has no line of the user's: imports take half as long."""
     if not attached():
         yield
         return

@@ -45,6 +45,7 @@ def ingest_call_logs() -> None:
 dag_object = ingest_call_logs()
 
 if __name__ == "__main__":
-    from workbench.debug.run import debug
+    from workbench.debug import isolated
 
-    debug(dag_object)
+    with isolated():
+        dag_object.test()

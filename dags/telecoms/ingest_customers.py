@@ -30,6 +30,7 @@ def ingest_customers() -> None:
 dag_object = ingest_customers()
 
 if __name__ == "__main__":
-    from workbench.debug.run import debug
+    from workbench.debug import isolated
 
-    debug(dag_object)
+    with isolated():
+        dag_object.test()

@@ -45,6 +45,7 @@ def ingest_social_media() -> None:
 dag_object = ingest_social_media()
 
 if __name__ == "__main__":
-    from workbench.debug.run import debug
+    from workbench.debug import isolated
 
-    debug(dag_object)
+    with isolated():
+        dag_object.test()

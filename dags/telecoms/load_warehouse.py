@@ -70,6 +70,7 @@ def load_warehouse() -> None:
 dag_object = load_warehouse()
 
 if __name__ == "__main__":
-    from workbench.debug.run import debug
+    from workbench.debug import isolated
 
-    debug(dag_object)
+    with isolated():
+        dag_object.test()

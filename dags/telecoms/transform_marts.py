@@ -28,6 +28,7 @@ def transform_marts() -> None:
 dag_object = transform_marts()
 
 if __name__ == "__main__":
-    from workbench.debug.run import debug
+    from workbench.debug import isolated
 
-    debug(dag_object)
+    with isolated():
+        dag_object.test()

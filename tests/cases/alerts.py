@@ -49,9 +49,9 @@ TOLD = {
     ("failing", "mapped[2]"): "ValueError: number 2",
     ("failing", "deferred"): "TaskDeferralError: Trigger failure",
     ("dying", "speaks"): "ValueError: last words",
-    ("dying", "killed"): "killed, most likely out of memory: limit ",
+    ("dying", "killed"): "killed, most likely out of memory, limit ",
     ("dying", "lost"): "the task and its supervisor were killed",
-    ("dying", "frozen"): "no heartbeat",
+    ("dying", "frozen"): "no more heartbeats",
     ("late", ""): "the run took longer than its limit of 0:00:02",
     ("woken", "raises"): "ValueError: woken",
 }

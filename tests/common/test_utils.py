@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from common.alerts import callback_context, outbox
-from common.utils import task_failure_alert
+from common.utils import SCHEDULER_REPORTS, task_failure_alert
 
 if TYPE_CHECKING:
     from common.alerts.message import Failure
@@ -108,7 +108,7 @@ def test_under_this_projects_scheduler_what_has_no_exception_is_left_to_it(
     told: list[Failure], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It reads from the database why, and tells each once."""
-    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "LocalExecutor:workbench.airflow.executor.LeanLocalExecutor")
+    monkeypatch.setenv(SCHEDULER_REPORTS, "1")
     task_failure_alert(context(exception=None))
     task_failure_alert(context(reason="timed_out", exception=None))
     assert not told

@@ -10,6 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +30,7 @@ class Ran:
 
         self.state = str(run.state)
         self.run_id = run.run_id
-        self.tasks = {task.name: task.state for task in debug_database.ended(run)}
+        self.tasks = {task.name: task.state for task in debug_database.tasks(run)}
         self.events = [event.extra for event in debug_database.emitted(run)]
 
 
@@ -38,15 +39,17 @@ def run_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ra
     """Run a DAG by `dag.test()` in a fresh database; failures go to Slack's emulator."""
     from workbench.airflow import debug_database  # noqa: PLC0415
     from workbench.debug import run as debug  # noqa: PLC0415
+    from workbench.debug.resolve import ResolvedRun, first_date  # noqa: PLC0415
 
     # What the debugger sets, so that it is undone.
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/airflow.db")
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(tmp_path))
-    debug.prepare([])
+    monkeypatch.setenv("AIRFLOW_ALERT_TO", "slack")
+    debug.use_own_database(slack=True)
     debug_database.use_own_database(tmp_path / "debug")
     dags: dict[str, Any] = {}
 
-    def run(name: str, *args: Any, **kwargs: Any) -> Ran:
+    def run(name: str, date: datetime | None = None, conf: dict[str, Any] | None = None) -> Ran:
         if name not in dags:
             spec = importlib.util.spec_from_file_location(name, ROOT / "dags" / "telecoms" / f"{name}.py")
             assert spec is not None
@@ -54,6 +57,7 @@ def run_dag(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Ra
             module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
             dags[name] = module.dag_object
-        return Ran(debug.run_once(dags[name], *args, **kwargs))
+        debug.prepare([dags[name]])
+        return Ran(debug.execute(ResolvedRun(dags[name], date or first_date(dags[name]), conf or {})))
 
     return run

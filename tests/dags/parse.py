@@ -13,7 +13,7 @@ from airflow.models.dagbag import DagBag
 from airflow.sdk import Connection, Variable
 from airflow.serialization.serialized_objects import SerializedDAG
 
-HEAVY = ("boto3", "google.auth", "ijson", "pandas", "pyarrow", "slack_sdk", "snowflake.connector")
+HEAVY = ("boto3", "google.auth", "ijson", "pandas", "pyarrow", "slack_sdk", "snowflake.connector", "workbench")
 
 
 def refuse(*args: Any, **kwargs: Any) -> NoReturn:

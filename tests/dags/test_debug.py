@@ -1,9 +1,10 @@
-"""`python dags/telecoms/x.py` and `python -m workbench.debug.run`: what F5 runs where Airflow's environment is set."""
+"""`python dags/telecoms/x.py` and `python -m workbench.debug`: what F5 runs where Airflow's environment is set."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,21 @@ defers()
 """
 
 
+ISOLATED = (
+    SEVERAL.replace("counts()\nother()\n", "")
+    + """
+dag_object = counts()
+
+if __name__ == "__main__":
+    from workbench.debug import isolated
+
+    with isolated():
+        run = dag_object.test(run_conf={"size": 3, "day": "monday"})
+        print("returned", run.run_id, run.state, run.conf["size"])
+"""
+)
+
+
 def python(home: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run Python where Airflow's environment is set, with a home of its own."""
     own = {"AIRFLOW_HOME": str(home), "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"), "NO_COLOR": "1"}
@@ -125,9 +141,8 @@ def states(ran: subprocess.CompletedProcess[str]) -> dict[str, str]:
     return {task["task"]: task["state"] for task in json.loads(ran.stdout)["tasks"]}
 
 
-def test_a_run_that_succeeds_ends_in_a_summary_and_0_and_leaves_the_live_database_alone(
-    place: Place, tmp_path: Path
-) -> None:
+def test_success(place: Place, tmp_path: Path) -> None:
+    """A run that succeeds ends in a summary and 0, and the live database is not touched."""
     live = tmp_path / "live.db"
     ran = python(tmp_path, dag("ingest_agents"), AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{live}")
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -141,7 +156,8 @@ def test_a_run_that_succeeds_ends_in_a_summary_and_0_and_leaves_the_live_databas
     assert list((tmp_path / "debug").glob("airflow-*.db"))
 
 
-def test_a_run_that_fails_ends_in_1_and_shows_the_alert_instead_of_sending_it(place: Place, tmp_path: Path) -> None:
+def test_failure(place: Place, tmp_path: Path) -> None:
+    """A run that fails ends in 1, and shows the alert instead of sending it."""
     place.put_source("call logs/call_logs_day_2025-11-21.csv", b"a;b\n")
     ran = python(tmp_path, dag("ingest_call_logs"), "2025-11-21")
     assert ran.returncode == 1
@@ -150,30 +166,61 @@ def test_a_run_that_fails_ends_in_1_and_shows_the_alert_instead_of_sending_it(pl
     assert "cells are separated by ';'" in ran.stdout + ran.stderr
 
 
-def test_a_trigger_that_only_loads_here_is_warned_of(home: Path) -> None:
-    """In a triggerer, the task would fail."""
+def test_isolated(home: Path) -> None:
+    """`dag.test()` in `isolated` takes its own arguments, and what the command line says counts for more."""
+    file = home / "isolated.py"
+    file.write_text(ISOLATED)
+    ran = python(home, str(file), "--param", "size=1", PYTHONPATH=str(ROOT))
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "day 'monday'" in ran.stdout
+    assert [line.split()[0] for line in ran.stdout.splitlines() if line.endswith("attempt=1.log")] == [
+        "make",
+        "double[0]",
+        "add",
+    ]
+    assert re.search(r"^returned manual__\S+ success 1$", ran.stdout, re.MULTILINE)
+
+
+def test_light() -> None:
+    """Importing `isolated` loads nothing of Airflow, so that a DAG file may import it at its top."""
+    code = (
+        "import sys; from workbench.debug import isolated; sys.exit('airflow' in sys.modules or 'rich' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_own_trigger(home: Path) -> None:
+    """A trigger that only loads here causes a warning.
+
+    In a triggerer, the task would fail.
+    """
     file = home / "defers.py"
     file.write_text(DEFERS)
-    ran = python(home, "-m", "workbench.debug.run", "--file", str(file))
+    ran = python(home, "-m", "workbench.debug", "--file", str(file))
     assert ran.returncode == 0, ran.stdout + ran.stderr
     warned = [line for line in ran.stdout.splitlines() if "warning" in line]
     assert warned == ["warning: a triggerer cannot load Soon from a DAG file; define it in common/"]
 
 
-def test_a_date_that_is_none_is_a_usage_error(home: Path) -> None:
+def test_date(home: Path) -> None:
+    """A date that is not valid is a usage error."""
     assert python(home, dag("ingest_call_logs"), "soon").returncode == 2
 
 
-def test_a_file_of_several_dags_is_not_guessed_at(home: Path, several: str) -> None:
-    ran = python(home, "-m", "workbench.debug.run", "--file", several)
+def test_several(home: Path, several: str) -> None:
+    """In a file of several DAGs, none is guessed."""
+    ran = python(home, "-m", "workbench.debug", "--file", several)
     assert ran.returncode == 1
     assert "they are counts, other" in ran.stdout
     assert "./dev run counts --file" in ran.stdout
 
 
-def test_params_mean_what_the_dag_declares(home: Path, several: str) -> None:
-    """A number where it wants one, a text where it wants one; what fits neither is refused before anything runs."""
-    of_counts = ("-m", "workbench.debug.run", "counts", "--file", several)
+def test_params(home: Path, several: str) -> None:
+    """Params have the types that the DAG declares.
+
+    A number where it wants one, a text where it wants one; what fits neither is refused before anything runs.
+    """
+    of_counts = ("-m", "workbench.debug", "counts", "--file", several)
     ran = python(home, *of_counts, "--param", "size=1", "--param", "day=2025", "--json")
     assert states(ran) == {"make": "success", "double[0]": "success", "add": "success"}
     assert "day '2025'" in ran.stderr
@@ -184,9 +231,12 @@ def test_params_mean_what_the_dag_declares(home: Path, several: str) -> None:
     assert "counts has no param sise" in unknown.stdout
 
 
-def test_what_a_task_needs_from_tasks_that_are_left_out_is_taken_from_their_last_run(home: Path, several: str) -> None:
-    """Mapped ones as well; downstream tasks are not run."""
-    of_counts = ("-m", "workbench.debug.run", "counts", "--file", several)
+def test_tasks(home: Path, several: str) -> None:
+    """What a task needs from tasks that are left out is taken from their last run.
+
+    Mapped ones as well; downstream tasks are not run.
+    """
+    of_counts = ("-m", "workbench.debug", "counts", "--file", several)
     assert python(home, *of_counts, "--param", "size=3").returncode == 0
     ran = python(home, *of_counts, "--task", "add", "--json")
     assert ran.returncode == 0
@@ -197,29 +247,36 @@ def test_what_a_task_needs_from_tasks_that_are_left_out_is_taken_from_their_last
     assert states(ran) == {"make": "success", "double[0]": "success", "double[1]": "success", "double[2]": "success"}
 
 
-def test_mapped_tasks_without_what_they_are_mapped_over_are_refused(tmp_path: Path, several: str) -> None:
-    """They would be waited for without end."""
-    ran = python(tmp_path, "-m", "workbench.debug.run", "counts", "--file", several, "--task", "double")
+def test_no_results(tmp_path: Path, several: str) -> None:
+    """Mapped tasks without what they are mapped over are refused.
+
+    They would be waited for without end.
+    """
+    ran = python(tmp_path, "-m", "workbench.debug", "counts", "--file", several, "--task", "double")
     assert ran.returncode == 1
     assert "make never succeeded in the debugger's database" in ran.stdout
 
 
-def test_what_the_dag_does_not_have_is_said(home: Path) -> None:
-    """A task, an asset, a day after its end."""
-    load = ("-m", "workbench.debug.run", "load_warehouse")
+def test_unknown(home: Path) -> None:
+    """What the DAG does not have is an error.
+
+    A task, an asset, a day after its end.
+    """
+    load = ("-m", "workbench.debug", "load_warehouse")
     ran = python(home, *load, "--task", "plane")
     assert "load_warehouse has no task plane" in ran.stdout
     assert ran.returncode == 1
     ran = python(home, *load, "--event", "raw_call_log", "partition=2025-11-20")
-    assert "no asset raw_call_log concerns this DAG" in ran.stdout
-    ran = python(home, "-m", "workbench.debug.run", "ingest_call_logs", "2026-12-24", TELECOMS_END_DATE="2025-11-22")
+    assert "load_warehouse has no asset raw_call_log" in ran.stdout
+    ran = python(home, "-m", "workbench.debug", "ingest_call_logs", "2026-12-24", TELECOMS_END_DATE="2025-11-22")
     assert "ingest_call_logs runs nothing on 2026-12-24" in ran.stdout
 
 
-def test_a_file_that_does_not_import_is_named_with_its_line(home: Path) -> None:
+def test_broken(home: Path) -> None:
+    """A file that does not import is named with its line."""
     broken = home / "broken.py"
     broken.write_text("import os\n\nos.no_such_thing\n")
-    ran = python(home, "-m", "workbench.debug.run", "--file", str(broken))
+    ran = python(home, "-m", "workbench.debug", "--file", str(broken))
     assert ran.returncode == 1
     assert 'broken.py", line 3' in ran.stdout
     assert "no_such_thing" in ran.stdout

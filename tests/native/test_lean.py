@@ -223,21 +223,21 @@ def test_notified(lean: Stack) -> None:
     """A new run and the end of a task send the notification that the scheduler sleeps on."""
     with closing(psycopg2.connect(lean.settings.database_url.replace("+psycopg2", ""))) as session:
         session.autocommit = True
-        session.cursor().execute("LISTEN scheduler_bell")
+        session.cursor().execute("LISTEN scheduler_changes")
 
-        def rang() -> bool:
+        def notified() -> bool:
             session.poll()
             heard, session.notifies[:] = bool(session.notifies), []
             return heard
 
-        go = trigger(lean, "told")
-        eventually(rang, "a new run rings")
-        eventually(lambda: len(holding(lean, "told")) == 3, "three tasks run")
-        while rang():
+        go = trigger(lean, "notified")
+        eventually(notified, "a new run notifies")
+        eventually(lambda: len(holding(lean, "notified")) == 3, "three tasks run")
+        while notified():
             pass
         go.touch()
-        eventually(rang, "the end of a task rings")
-    eventually(lambda: succeeded(lean, "told"), "the run ends")
+        eventually(notified, "the end of a task notifies")
+    eventually(lambda: succeeded(lean, "notified"), "the run ends")
 
 
 def test_killed_worker(lean: Stack) -> None:
@@ -248,7 +248,7 @@ def test_killed_worker(lean: Stack) -> None:
     go = trigger(lean, "killed")
     eventually(lambda: len(holding(lean, "killed")) == len(workers(lean)) == 3, "three tasks run, and nothing else")
     worker = workers(lean)[0]
-    for process in [worker, *worker.children()]:  # in this order: of its task's death it would tell
+    for process in [worker, *worker.children()]:  # in this order: it would report its task's death
         process.kill()
     eventually(lambda: {one["try_number"] for one in holding(lean, "killed")} == {1, 2}, "one is tried again")
     go.touch()
@@ -270,7 +270,7 @@ def test_scheduler_ends(lean: Stack) -> None:
 
 def test_database_restarts(lean: Stack) -> None:
     """After the database restarts the scheduler listens again, whether it survives that or is started again."""
-    listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN scheduler_bell'"
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE query = 'LISTEN scheduler_changes'"
     assert query(lean, listening) == 1
     psutil.Process(lean.pid("postgres")).kill()
     eventually(lambda: lean.service("postgres").restarts >= 1, "supervisor has started it again")

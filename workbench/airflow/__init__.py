@@ -1,4 +1,4 @@
-"""Everything that leans on the innards of Airflow 3.0.6: for another version, look here first.
+"""Everything that depends on the inside of Airflow 3.0.6, and the only place that compares versions (`compat`).
 
-Each module says what it stands in for, and what stock Airflow does without it.
+Each module names what of Airflow's it replaces. For another version of Airflow, begin with `compat.KNOWN`.
 """

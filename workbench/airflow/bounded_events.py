@@ -1,8 +1,8 @@
 """A DAG run that events trigger is handed what is new, and at most so many.
 
-Leans on the innards of Airflow 3.0.6: `SchedulerJobRunner._create_dag_runs_asset_triggered` selects the events of a run
-as `AssetEvent` rows, from the last such run's date on. Where there was none it takes all that ever were, and each task
-of the run gets them at its start: with 5,000 events five tasks take a minute and a half, with 50,000 nothing goes on.
+Replaces `SchedulerJobRunner._create_dag_runs_asset_triggered` of Airflow 3.0.6, which selects the events of a run as
+`AssetEvent` rows, from the last such run's date on. Where there was none it takes all that ever were, and each task of
+the run gets them at its start: with 5,000 events five tasks take a minute and a half, with 50,000 nothing goes on.
 Later versions of Airflow begin where the DAG began to wait for its assets, unless it catches up (apache/airflow#68749),
 and so does this.
 """

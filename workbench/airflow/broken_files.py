@@ -1,8 +1,9 @@
-"""A DAG file may do whatever it likes: it costs itself alone, and has an import error that says why.
+"""A DAG file can do whatever it likes: it harms itself alone, and has an import error that says why.
 
-Leans on the innards of Airflow 3.0.6, whose dag-processor ends for good where it starts, hears or stores a parse and
-meets an error that it did not expect, and shows nothing of a parse that ended without a result. Each method below says
-what it stands in for. Errors of the database's connection are nobody's file: those pass, and the service starts again.
+Replaces methods of Airflow 3.0.6's `DagFileProcessorManager` and `DagFileProcessorProcess`, as a part of `reload`.
+Stock's dag-processor ends for good at an unexpected error while it starts, reads or stores a parse, and shows nothing
+of a parse that ended without a result. Each method below says what it replaces. Errors of the database's connection are
+no file's fault: those are raised, and the service starts again.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
 #: Reads of 4 KiB that are kept of what a parse prints or logs; stock keeps all, and a line in memory until it ends.
 KEPT_READS = 1024
-#: Seconds in which what a process wrote at its end is read, also where what it started holds its sockets open.
-LINGER = 1.0
+#: The last output of a process is read within this time, also where a program that it started holds its sockets open.
+LAST_OUTPUT_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -127,14 +128,14 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
                 self._end(file, process, ended_parses.too_long(self.processor_timeout))
 
     def terminate_orphan_processes(self, present: set[Any]) -> None:
-        """End parses of deleted files, and hear nothing more of them."""
+        """End parses of deleted files, and close what they are read by."""
         before = dict(self._processors)
         super().terminate_orphan_processes(present)
         for file in before.keys() - self._processors.keys():
             before[file].close()
 
     def _end(self, file: Any, process: Any, reason: str) -> None:
-        """Store what a parse gave, or why it gave nothing."""
+        """Store the result of a parse, or why it has none."""
         del self._processors[file]
         if process.parsing_result is None and not process.runs_callbacks:
             text = ended_parses.import_error(str(file.absolute_path), process.trace, reason)
@@ -181,9 +182,9 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
 
 
 class GuardedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[misc] # as above
-    """A parse whose words and end are taken as they come."""
+    """A parse that can write anything and end in any way."""
 
-    #: Where it leaves what it did last; what the kernel had killed before; whether it parses for callbacks only.
+    #: Where it writes what it did last; what the kernel had killed before; whether it parses for callbacks only.
     trace: IO[bytes]
     kills: int
     runs_callbacks: bool
@@ -202,7 +203,7 @@ class GuardedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[m
         return ended_parses.reason(int(self._exit_code or 0), out_of_memory_kills() - self.kills)
 
     def close(self) -> None:
-        """Hear nothing more of it."""
+        """Close what it is read by."""
         for sock in list(self._open_sockets):
             self._on_socket_closed(sock)
             sock.close()
@@ -211,9 +212,9 @@ class GuardedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[m
 
     @property
     def is_ready(self) -> bool:
-        """Whether it has ended; stock waits for the timeout where a program that it started holds its sockets open."""
+        """Return whether it has ended; stock waits for its timeout if a child process holds its sockets open."""
         ended = self._process_exit_monotonic
-        return bool(super().is_ready) or (ended is not None and time.monotonic() - ended > LINGER)
+        return bool(super().is_ready) or (ended is not None and time.monotonic() - ended > LAST_OUTPUT_SECONDS)
 
     def _register_pipe_readers(self, **sockets: socket) -> None:
         super()._register_pipe_readers(**sockets)
@@ -224,7 +225,7 @@ class GuardedProcess(stock_processor.DagFileProcessorProcess):  # type: ignore[m
 
 
 def _guarded(read: Callable[[socket], bool], *, endless: bool) -> Callable[[socket], bool]:
-    """Wrap a reader: stock ends with a level of logging that it does not know, and with a request that is none.
+    """Wrap a reader: stock ends at an unknown level of logging, and at a request that is not valid.
 
     :param endless: it takes requests; what is printed or logged is dropped from some length on.
     """
@@ -240,7 +241,7 @@ def _guarded(read: Callable[[socket], bool], *, endless: bool) -> Callable[[sock
         except OSError:
             raise
         except Exception:
-            log.exception("A parse says what cannot be understood; the rest is dropped")
+            log.exception("The output of a parse is not valid; the rest is dropped")
             left = 0
             return not endless
 
@@ -252,7 +253,7 @@ def _database_is_away(error: Exception) -> bool:
 
 
 def _failed(file: Any, text: str) -> Any:
-    """Return the result of a parse that gave none."""
+    """Return a result for a parse that has none."""
     return _result(str(file.absolute_path), {str(file.absolute_path): text})
 
 

@@ -1,8 +1,8 @@
-"""The scheduler works by what a DAG version says now.
+"""The scheduler uses each DAG version as it is now.
 
-Leans on the innards of Airflow 3.0.6: `airflow.jobs.scheduler_job_runner.SchedulerDagBag._get_dag`. While a version has
-no task instances (they were deleted with their runs, for one), an edit changes that version in its place. Stock's
-scheduler never looks at a version twice: it would go on scheduling the tasks of the DAG as it was before the edit.
+Replaces `airflow.jobs.scheduler_job_runner.SchedulerDagBag._get_dag` of Airflow 3.0.6. While a version has no task
+instances (they were deleted with their runs, for example), an edit changes that version itself. Stock's scheduler never
+reads a version twice: it would go on scheduling the tasks of the DAG as it was before the edit.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def install() -> None:
-    """Ask the database, at each use, whether the copy in memory is still the one."""
+    """Ask the database, at each use, whether the copy in memory is still current."""
     from airflow.jobs.scheduler_job_runner import SchedulerDagBag
     from airflow.models.serialized_dag import SerializedDagModel
     from sqlalchemy import select

@@ -1,53 +1,43 @@
 """A trigger that begins is the one that was saved last.
 
-Leans on the innards of Airflow 3.0.6: `TriggerRunner.get_trigger_by_classpath` of `airflow.jobs.triggerer_job_runner`.
-Stock's triggerer keeps each class that it has once imported until it is started again. Triggers that wait already go on
-as they are.
+Replaces `airflow.jobs.triggerer_job_runner.TriggerRunner.get_trigger_by_classpath` of Airflow 3.0.6. Stock's triggerer
+keeps each class that it has imported until it is started again. Triggers that wait already go on as they are.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.airflow.reads import COMMON, forget_own_modules
+from workbench.airflow.watcher import look
 
-#: What a file was like when it was imported: age in nanoseconds, size, inode.
-Look = tuple[int, int, int] | None
+if TYPE_CHECKING:
+    from workbench.airflow.watcher import Signature
 
 
 def install() -> None:
-    """Import the project's own modules anew where one of them was saved since."""
+    """Import the project's own modules anew after one of them was saved."""
     from airflow.jobs.triggerer_job_runner import TriggerRunner
 
     stock = TriggerRunner.get_trigger_by_classpath
-    imported: dict[str, Look] = {}
+    imported: dict[str, Signature] = {}
 
     def get_trigger_by_classpath(self: Any, classpath: str) -> Any:
-        if any(look(file) != then for file, then in imported.items()):
+        if look((), imported) != imported:
             forget_own_modules()
             self.trigger_cache.clear()
             imported.clear()
         try:
             return stock(self, classpath)
         finally:
-            for file in own_files():
-                imported.setdefault(file, look(file))
+            imported.update(look((), own_files() - imported.keys()))
 
     TriggerRunner.get_trigger_by_classpath = get_trigger_by_classpath
 
 
-def own_files() -> list[str]:
+def own_files() -> set[str]:
     """Return the files of the project's modules that are loaded."""
-    files = [getattr(module, "__file__", None) or "" for module in list(sys.modules.values())]
-    return [file for file in files if file.startswith(COMMON + os.sep)]
-
-
-def look(file: str) -> Look:
-    """Look at a file; None where it is gone."""
-    try:
-        found = os.stat(file)  # noqa: PTH116 as it stands in a module
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    files = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
+    return {file for file in files if file.startswith(COMMON + os.sep)}

@@ -1,7 +1,7 @@
-"""The debugger's own database: made once, told of the DAGs, asked for runs and asset events.
+"""The debugger's own database: made once; DAGs are registered in it, runs and asset events read from it.
 
-Leans on the innards of Airflow 3.0.6. With the live database, its scheduler would run the same tasks, and events would
-wake the live consumers.
+With the live database, its scheduler would run the same tasks, and events would trigger the live consumers. It replaces
+nothing of Airflow's, and does for Airflow 3.0.6 what `dag.test()` of later versions does by itself: register the DAG.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.airflow import compat
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from datetime import datetime
 
 #: Nothing here has to outlive a crash; a second debugging process may wait for the first.
@@ -29,8 +31,7 @@ _open: list[Path] = []
 class Event:
     """An asset event in the debugger's database.
 
-    :ivar aliases: names of the aliases that it came through.
-    :ivar source_dag_id: None for one that was pretended, as the other `source_` fields.
+    :ivar aliases: names of the aliases through which it was written.
     """
 
     id: int
@@ -39,14 +40,10 @@ class Event:
     extra: dict[str, Any]
     timestamp: datetime
     aliases: frozenset[str] = frozenset()
-    source_dag_id: str | None = None
-    source_run_id: str | None = None
-    source_task_id: str | None = None
-    source_map_index: int = -1
 
 
 @dataclass(frozen=True)
-class Ended:
+class TaskResult:
     """What became of a task instance.
 
     :ivar seconds: None where it did not run.
@@ -67,14 +64,14 @@ class Ended:
 
 
 def is_open() -> bool:
-    """Whether this process has turned to it."""
+    """Return whether this process uses it."""
     return bool(_open)
 
 
 def use_own_database(folder: Path) -> None:
-    """Turn this process to an SQLite database of its own, made when it is not there, and to logs of its own.
+    """Switch this process to an SQLite database of its own, which is made when it is missing, and to logs of its own.
 
-    `import airflow` has configured the live one already, whatever a program does before `dag.test()`.
+    `import airflow` has configured the live one already.
 
     :param folder: holds the database and the logs.
     """
@@ -94,7 +91,7 @@ def use_own_database(folder: Path) -> None:
 
 
 def _make(database: Path) -> None:
-    """Make it under another name, so that one that was cut off is never taken for whole."""
+    """Make it under another name, so that an interrupted one is never used."""
     from airflow import settings
     from airflow.utils.db import initdb
 
@@ -122,12 +119,14 @@ def _connect(database: Path) -> None:
 
 
 def register(dags: Iterable[Any]) -> None:
-    """Make DAGs and their assets known to the database, as the dag-processor does; 3.1 does this in `dag.test()`.
+    """Register DAGs and their assets in the database, as the dag-processor does; 3.1 does this in `dag.test()`.
 
     Without it a task with an outlet fails: its asset is not active. Only these DAGs' assets are active afterwards.
 
     :raises ValueError: where a DAG cannot be serialized, which the live Airflow would show as an import error.
     """
+    if not compat.known("debug_database"):
+        return
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.models.asset import AssetActive
     from airflow.models.dagbag import DagBag
@@ -150,7 +149,7 @@ def pretend(asset: str, extra: dict[str, Any] | None = None) -> Event:
     """Write an event without a source, of an asset that a registered DAG names.
 
     :param asset: its name or its URI.
-    :raises LookupError: where no registered DAG names it; says which there are.
+    :raises LookupError: where no registered DAG names it; lists those that exist.
     """
     from airflow.models.asset import AssetActive, AssetEvent, AssetModel
     from airflow.utils.session import create_session
@@ -182,15 +181,6 @@ def emitted(run: Any) -> list[Event]:
         return [_event(row) for row in rows]
 
 
-def attach(run: Any, session: Any, events: Sequence[Event]) -> None:
-    """Attach events to a DAG run: its tasks' `triggering_asset_events`."""
-    from airflow.models.asset import AssetEvent
-    from sqlalchemy import select
-
-    chosen = select(AssetEvent).where(AssetEvent.id.in_([event.id for event in events]))
-    run.consumed_asset_events.extend(session.scalars(chosen.order_by(AssetEvent.timestamp, AssetEvent.id)))
-
-
 def _event(row: Any) -> Event:
     return Event(
         id=row.id,
@@ -199,14 +189,10 @@ def _event(row: Any) -> Event:
         extra=dict(row.extra or {}),
         timestamp=row.timestamp,
         aliases=frozenset(alias.name for alias in row.source_aliases),
-        source_dag_id=row.source_dag_id,
-        source_run_id=row.source_run_id,
-        source_task_id=row.source_task_id,
-        source_map_index=row.source_map_index,
     )
 
 
-def ended(run: Any) -> list[Ended]:
+def tasks(run: Any) -> list[TaskResult]:
     """Return the run's task instances as the database has them now, in the order in which they began."""
     from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
@@ -223,7 +209,7 @@ def ended(run: Any) -> list[Ended]:
         sizes = {(task_id, map_index): total for task_id, map_index, total in rows}
         tries = sorted(run.get_task_instances(session=session), key=lambda ti: (str(ti.start_date or "~"), ti.task_id))
         return [
-            Ended(
+            TaskResult(
                 ti.task_id,
                 ti.map_index,
                 str(ti.state or "not run"),

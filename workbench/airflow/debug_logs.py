@@ -1,7 +1,7 @@
-"""What a task says in `dag.test()`: readable on the terminal, and in a file as a worker would write it.
+"""What a task logs in `dag.test()`: readable in the terminal, and in a file as a worker would write it.
 
-Leans on the innards of Airflow 3.0.6, which prints everything that its supervisor thinks, each traceback with all local
-variables, some lines twice, and writes no file.
+Stock prints all messages of its supervisor, each traceback with all local variables, some lines twice, and writes no
+file. Replaces, in Airflow 3.0.6, the configuration of structlog and `airflow.sdk.definitions.dag._run_task`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TextIO
 
+from workbench.airflow import compat
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, MutableMapping
+    from collections.abc import Iterable, Iterator, MutableMapping
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-#: What the tasks' API says to itself when a task reads past the end of a list of results, and the like.
+#: It warns when a task reads past the end of a list of results, and the like.
 CLIENT = "airflow.sdk.api.client"
 AIRFLOW = str(Path("site-packages", "airflow"))
 
@@ -35,7 +37,9 @@ def log_file(run: Any, task_id: str, map_index: int, try_number: int) -> Path:
 
 
 def quieten() -> None:
-    """Say once what concerns the DAG, and leave out what does not."""
+    """Log once what concerns the DAG, and leave out what does not."""
+    if not compat.supported("debug_logs"):
+        return
     import structlog
 
     structlog.configure(
@@ -62,7 +66,7 @@ def quieten() -> None:
 
 
 def _leave_out(_logger: Any, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Drop what Airflow's own modules tell of themselves, except warnings."""
+    """Drop what Airflow's own modules log of themselves, except warnings."""
     import structlog
 
     by_airflow = AIRFLOW in event.pop("pathname", "")
@@ -71,8 +75,10 @@ def _leave_out(_logger: Any, level: str, event: MutableMapping[str, Any]) -> Mut
     return event
 
 
-def write_log_files() -> None:
+def install() -> None:
     """Have each try write a file, with its callbacks and its trigger."""
+    if not compat.supported("debug_logs"):
+        return
     from airflow.sdk.definitions import dag as module
 
     stock = module._run_task  # noqa: SLF001 the one place that all of a try passes
@@ -102,7 +108,7 @@ def _copied_to(log: IO[str]) -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-class Tee(io.TextIOBase):
+class Tee:
     """A stream that also writes to another.
 
     :param stream: the terminal, of which it has everything else.
@@ -116,21 +122,16 @@ class Tee(io.TextIOBase):
         self._log.write(_COLOUR.sub("", text))
         return self._stream.write(text)
 
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write to both."""
+        self.write("".join(lines))
+
     def flush(self) -> None:
         """Flush both."""
         if not self._log.closed:
             self._log.flush()
         self._stream.flush()
 
-    def isatty(self) -> bool:
-        """Whether a person looks on."""
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        """Return the terminal's: a subprocess writes there."""
-        return self._stream.fileno()
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override] # the base class has an attribute
-        """The terminal's."""
-        return self._stream.encoding
+    def __getattr__(self, name: str) -> Any:
+        """Return what the terminal has."""
+        return getattr(self._stream, name)

@@ -1,7 +1,8 @@
-"""Why a parse ended that gave no result: the text of its file's import error.
+"""Why a parse ended without a result: the text of its file's import error.
 
-Leans on the innards of Airflow 3.0.6. It shows nothing of a parse whose process ends by itself, is killed or takes too
-long: that stands in a log that nobody reads. Here the process leaves where it was, and its parent says how it ended.
+Replaces `signal` and `DagBag.process_file` in `airflow.models.dagbag` of Airflow 3.0.6 in a parsing process, as a part
+of `reload`. Stock shows nothing of a parse whose process ends by itself, is killed or takes too long: that is only in a
+log. Here the process writes where it was, and its parent adds how it ended.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import os
 import signal
 import sys
 import traceback
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import IO, Any
 
@@ -91,12 +91,6 @@ def _traceback() -> str:
     return "".join(found.format())
 
 
-def die_first() -> None:
-    """Where memory runs out, have the kernel end this process and never its parent."""
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 Linux only, nothing to look up
-        score.write("500")
-
-
 def import_error(path: str, trace: IO[bytes], reason: str) -> str:
     """Return the text of an import error: the frames that are known, and in the last line the reason."""
     trace.seek(0)
@@ -115,7 +109,7 @@ def reason(status: int, kills: int) -> str:
     """Return how a process ended.
 
     :param status: its exit status, negative for a signal.
-    :param kills: how many processes of its group the kernel has ended for lack of memory meanwhile.
+    :param kills: how many processes of its group the kernel has ended meanwhile because they were out of memory.
     """
     if status >= 0:
         return f"exited with status {status} while it was parsed: a DAG file must not end its process"
@@ -127,7 +121,7 @@ def reason(status: int, kills: int) -> str:
 
 
 def too_long(seconds: float) -> str:
-    """Say that a parse was ended by its timeout."""
+    """Return the text for a parse that was ended by its timeout."""
     return (
         f"parsing took longer than {seconds:g} s: do slow work inside tasks, "
         "or raise AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT"

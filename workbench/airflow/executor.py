@@ -1,6 +1,6 @@
-"""A LocalExecutor for laptops. Leans on the innards of Airflow 3.0.6.
+"""A LocalExecutor for laptops. Replaces `airflow.executors.local_executor.LocalExecutor` of Airflow 3.0.6.
 
-Stock's LocalExecutor (`airflow.executors.local_executor`, 3.0.6) costs a laptop three things, fixed here:
+The launcher puts it in its place where it knows the version. Stock's costs a laptop three things, fixed here:
 
 * Memory. A worker stays for ever once it was needed, and Python's garbage collector writes to every page that it
   shares with the scheduler: 40 to 95 MiB each. Here a worker lives as long as its task, and what the scheduler has
@@ -10,11 +10,11 @@ Stock's LocalExecutor (`airflow.executors.local_executor`, 3.0.6) costs a laptop
 * Bookkeeping. Stock counts no task as running, so a full machine hands over tasks whose token then expires in the
   queue; a worker that is killed keeps its slot, and its task stays "running" for five minutes; a deferred task whose
   trigger is quick is failed, because the end of its first worker looks like a death. Here a task is handed over when it
-  can start, and a worker's death is told to the scheduler at once, its orderly end not at all.
+  can start, and a worker's death is reported to the scheduler at once, its orderly end not at all.
 
-What it leans on: `supervise()` as the stock executor calls it, the scheduler calling `heartbeat()` once a loop and
-sleeping `[scheduler] scheduler_idle_sleep_time` after it (which must be 0, see `compose/airflow.env`), and the tables
-`task_instance`, `dag_run`, `dag` and `asset_dag_run_queue`.
+It relies on `supervise()` as the stock executor calls it, on the scheduler calling `heartbeat()` once a loop and then
+sleeping `[scheduler] scheduler_idle_sleep_time` (which the launcher sets to 0), and on the tables `task_instance`,
+`dag_run`, `dag` and `asset_dag_run_queue`.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
 
-#: The longest sleep of an idle scheduler in seconds; its timers (cron, timeouts) are that exact. Stock: 1.
-LONGEST_SLEEP = 1.0
+#: The longest sleep of an idle scheduler; its timers (cron, timeouts) are that exact. Stock: 1.
+SLEEP_SECONDS = 1.0
 #: When the scheduler ends, tasks may go on for so long, then get SIGTERM (the operator's on_kill) and so long again.
-PATIENCE, GRACE = 4.0, 3.0
+FINISH_SECONDS, ON_KILL_SECONDS = 4.0, 3.0
 #: What every task loads and the scheduler has not: shared, and loaded once, when it is there before the fork.
 SHARED_MODULES = (
     "airflow.dag_processing.bundles.local",
@@ -85,7 +85,7 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
         task_api.install()
         task_api.client()
         self._to_load = [name.strip() for name in os.environ.get(PRELOAD, "").split(",") if name.strip()]
-        self._bell = Bell()
+        self._listener = ChangeListener()
         self._rounds = Rounds()
 
     def queue_workload(self, workload: workloads.ExecuteTask, session: Any) -> None:
@@ -105,10 +105,10 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
             self._changes += 1
 
     def heartbeat(self) -> None:
-        """Start what is queued, note what has ended, then sleep in the scheduler's stead until there is news."""
+        """Start what is queued, note what has ended, then sleep in the scheduler's place until something changes."""
         changes = self._changes
-        if self._bell.alarmed():
-            self._rounds.ring()
+        if self._listener.failed():
+            self._rounds.request()
         self._rounds.step()
         super().heartbeat()
         if self._changes == changes:
@@ -116,14 +116,13 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
                 load(self._to_load.pop(0))
                 return
             sentinels = [worker.sentinel for worker in self._workers.values()]
-            self._bell.sleep([*sentinels, *self._rounds.sentinels()])
+            self._listener.sleep([*sentinels, *self._rounds.sentinels()])
             self.sync()
 
     def sync(self) -> None:
-        """Free the slots of workers that have ended, and tell the scheduler of those that could not report.
+        """Free the slots of workers that have ended, and report those that could not report their task's state.
 
-        One that ended well has reported its task's state itself. Of a success the scheduler would make a failure where
-        the task was deferred and goes on by now.
+        For one that ended well the scheduler would turn success into failure, where its task was deferred and goes on.
         """
         for key, worker in list(self._workers.items()):
             if worker.is_alive():
@@ -146,15 +145,15 @@ class LeanLocalExecutor(BaseExecutor):  # type: ignore[misc] # Airflow is not ty
     def end(self) -> None:
         """Let tasks end, for a moment; the next scheduler starts the others again, as it does after a crash."""
         workers = list(self._workers.values())
-        _join(workers, PATIENCE)
+        _join(workers, FINISH_SECONDS)
         for worker in workers:
             worker.terminate()
-        _join(workers, GRACE + 1)
+        _join(workers, ON_KILL_SECONDS + 1)
         for worker in workers:
             worker.kill()
         self.sync()
         self._rounds.end()
-        self._bell.close()
+        self._listener.close()
 
     def terminate(self) -> None:
         """End at once."""
@@ -168,20 +167,19 @@ def _join(workers: list[multiprocessing.Process], seconds: float) -> None:
 
 
 def _run_one(workload: workloads.ExecuteTask) -> None:
-    """Supervise one task; the exit status says whether its state could be reported."""
+    """Supervise one task; the exit status is 0 where its state could be reported."""
     from airflow.sdk.api.client import BearerAuth
     from airflow.sdk.execution_time.supervisor import supervise
 
     from workbench.airflow import task_api
 
     forget_own_modules()  # what the scheduler has loaded of `common` may have been edited since
-    from workbench.airflow.memory import out_of_memory_kills, why_it_ended
+    from workbench.airflow.memory import die_first, out_of_memory_kills, why_it_ended
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end_with_task)
     setproctitle(f"airflow worker -- LocalExecutor: {workload.ti.id}")
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123 Linux only, nothing to look up
-        score.write("500")  # where memory runs out, the kernel ends a task and never the scheduler
+    die_first()
     client = task_api.client()
     client.auth = BearerAuth(workload.token)
     kills = out_of_memory_kills()
@@ -195,27 +193,27 @@ def _run_one(workload: workloads.ExecuteTask) -> None:
             client=client,
         )
     except Exception as error:
-        _end_task()  # or it would go on unseen, beside its next try
-        _leave_word(workload.ti, f"its supervisor failed: {type(error).__name__}: {error}")
+        _end_task()  # or it would go on unnoticed, beside its next try
+        _explain(workload.ti, f"its supervisor failed: {type(error).__name__}: {error}")
         raise
     if status:
-        _leave_word(workload.ti, why_it_ended(status, out_of_memory_kills() - kills))
+        _explain(workload.ti, why_it_ended(status, out_of_memory_kills() - kills))
 
 
-def _leave_word(ti: Any, words: str) -> None:
-    """Tell the alerts why a task's process ended that could not say so itself."""
+def _explain(ti: Any, reason: str) -> None:
+    """Note for the alert why a task's process ended that could not report it itself."""
     from common.alerts.ledger import Ledger
     from common.alerts.message import Failure
 
     ended = Failure(dag=ti.dag_id, run=ti.run_id, task=ti.task_id, map_index=ti.map_index, attempt=ti.try_number)
     try:
-        Ledger.shared().hint(ended, words)
+        Ledger.shared().hint(ended, reason)
     except Exception:
-        log.warning("The alert will not say why %s ended: %s", ti.task_id, words, exc_info=True)
+        log.warning("The alert cannot say why %s ended: %s", ti.task_id, reason, exc_info=True)
 
 
 def _end_with_task(_signal: int, _frame: object) -> NoReturn:
-    """End the task's process too: nothing would read what it says."""
+    """End the task's process too: nothing would read what it sends."""
     _end_task()
     os._exit(128 + signal.SIGTERM)
 
@@ -226,62 +224,62 @@ def _end_task() -> None:
     for child in children:
         with suppress(psutil.NoSuchProcess):
             child.terminate()  # runs the operator's on_kill
-    _, alive = psutil.wait_procs(children, timeout=GRACE)
+    _, alive = psutil.wait_procs(children, timeout=ON_KILL_SECONDS)
     for child in alive:
         with suppress(psutil.NoSuchProcess):
             child.kill()
 
 
 def load(name: str) -> None:
-    """Import a module that tasks will share; one that cannot be imported is left to the tasks that want it."""
+    """Import a module that tasks will share; one that cannot be imported is left to the tasks that need it."""
     try:
         importlib.import_module(name)
     except Exception:
         log.warning("%s names %s, which does not import", PRELOAD, name, exc_info=True)
 
 
-class Bell:
-    """Rings when a transaction commits that gives the scheduler something to do, or the alerts something to tell.
+class ChangeListener:
+    """Ends the scheduler's sleep when a transaction commits that gives it something to do, or the alerts to report.
 
     Triggers on five tables send a notification; PostgreSQL delivers it at commit. Any failure here costs no more than
-    the waiting that stock has: the executor falls back on sleeping, and tries again later.
+    the waiting that stock has: the executor only sleeps, and tries again later.
     """
 
-    CHANNEL = "scheduler_bell"
-    #: What a notification says where something failed.
-    ALARM = "failed"
+    CHANNEL = "scheduler_changes"
+    #: The payload of a notification where something failed.
+    FAILED = "failed"
     #: name -> table and condition. A changed definition needs a new name.
     TRIGGERS: ClassVar = {
-        "scheduler_bell_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW WHEN (
+        "scheduler_change_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW WHEN (
             NEW.state IS DISTINCT FROM OLD.state
             AND (coalesce(NEW.state, 'none') NOT IN ('scheduled', 'queued', 'running', 'deferred')
                  OR (NEW.state = 'scheduled' AND OLD.state = 'deferred')))""",
-        "scheduler_bell_run_1": "AFTER INSERT OR UPDATE OF state ON dag_run FOR EACH ROW WHEN (NEW.state = 'queued')",
-        "scheduler_bell_asset_1": "AFTER INSERT ON asset_dag_run_queue FOR EACH STATEMENT",
-        "scheduler_bell_dag_1": """AFTER UPDATE OF is_paused ON dag FOR EACH ROW
+        "scheduler_change_run_1": "AFTER INSERT OR UPDATE OF state ON dag_run FOR EACH ROW WHEN (NEW.state = 'queued')",
+        "scheduler_change_asset_1": "AFTER INSERT ON asset_dag_run_queue FOR EACH STATEMENT",
+        "scheduler_change_dag_1": """AFTER UPDATE OF is_paused ON dag FOR EACH ROW
             WHEN (OLD.is_paused AND NOT NEW.is_paused)""",
-        "scheduler_alarm_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW
+        "scheduler_failed_task_1": """AFTER UPDATE OF state ON task_instance FOR EACH ROW
             WHEN (NEW.state = 'failed' AND OLD.state IS DISTINCT FROM NEW.state)""",
-        "scheduler_alarm_run_1": """AFTER UPDATE OF state ON dag_run FOR EACH ROW
+        "scheduler_failed_run_1": """AFTER UPDATE OF state ON dag_run FOR EACH ROW
             WHEN (NEW.state = 'failed' AND OLD.state IS DISTINCT FROM NEW.state)""",
-        "scheduler_alarm_import_1": "AFTER INSERT OR DELETE ON import_error FOR EACH ROW",
+        "scheduler_failed_import_1": "AFTER INSERT OR DELETE ON import_error FOR EACH ROW",
     }
 
     def __init__(self) -> None:
         self._connection: Any = None
         self._try_again_in = 0
-        self._alarmed = False
+        self._failed = False
         self._open()
 
-    def alarmed(self) -> bool:
-        """Whether something failed since it was last asked."""
+    def failed(self) -> bool:
+        """Return whether something failed since the last call."""
         if self._connection is not None:
-            self._hush()
-        alarmed, self._alarmed = self._alarmed, False
-        return alarmed
+            self._read()
+        failed, self._failed = self._failed, False
+        return failed
 
     def sleep(self, also: list[int]) -> None:
-        """Sleep until the bell rings, one of `also` gets ready, or `LONGEST_SLEEP` is over.
+        """Sleep until a notification arrives, one of `also` gets ready, or `SLEEP_SECONDS` are over.
 
         :param also: sentinels of processes.
         """
@@ -289,10 +287,10 @@ class Bell:
             self._try_again_in -= 1
             if self._try_again_in <= 0:
                 self._open()
-        ears = [] if self._connection is None else [self._connection]
-        ready = wait([*ears, *also], timeout=LONGEST_SLEEP)
+        listening = [] if self._connection is None else [self._connection]
+        ready = wait([*listening, *also], timeout=SLEEP_SECONDS)
         if self._connection in ready:
-            self._hush()
+            self._read()
 
     def close(self) -> None:
         """Stop listening."""
@@ -301,15 +299,15 @@ class Bell:
                 self._connection.close()
             self._connection = None
 
-    def _hush(self) -> None:
+    def _read(self) -> None:
         import psycopg2
 
         try:
             self._connection.poll()
-            self._alarmed |= any(notify.payload == self.ALARM for notify in self._connection.notifies)
+            self._failed |= any(notify.payload == self.FAILED for notify in self._connection.notifies)
             self._connection.notifies.clear()
         except psycopg2.Error:
-            log.warning("The database ended the scheduler's bell; looking every %s s until it is back", LONGEST_SLEEP)
+            log.warning("The database closed the connection for changes; the scheduler looks every %s s", SLEEP_SECONDS)
             self._give_up()
 
     def _give_up(self) -> None:
@@ -328,25 +326,25 @@ class Bell:
             pooled.detach()
             self._connection.autocommit = True
             with self._connection.cursor() as cursor:
-                self._hang_up(cursor)
+                self._make_triggers(cursor)
                 cursor.execute(f"LISTEN {self.CHANNEL}")
         except Exception:
-            log.warning("No bell for the scheduler; looking every %s s", LONGEST_SLEEP, exc_info=True)
+            log.warning("No notifications of changes; the scheduler looks every %s s", SLEEP_SECONDS, exc_info=True)
             self._give_up()
 
-    def _hang_up(self, cursor: Any) -> None:
+    def _make_triggers(self, cursor: Any) -> None:
         """Make the triggers that are missing."""
         cursor.execute("SELECT tgname FROM pg_trigger WHERE tgname = ANY(%s)", (list(self.TRIGGERS),))
         there = {name for (name,) in cursor.fetchall()}
         if there == set(self.TRIGGERS):
             return
         cursor.execute("SET lock_timeout = '3s'")
-        for function, payload in ((self.CHANNEL, ""), (f"{self.CHANNEL}_alarm", f", '{self.ALARM}'")):
+        for function, payload in ((self.CHANNEL, ""), (f"{self.CHANNEL}_failed", f", '{self.FAILED}'")):
             cursor.execute(
                 f"""CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS
                 $$ BEGIN NOTIFY {self.CHANNEL}{payload}; RETURN NULL; END $$"""
             )
         for name, definition in self.TRIGGERS.items():
             if name not in there:
-                function = f"{self.CHANNEL}_alarm" if "_alarm_" in name else self.CHANNEL
+                function = f"{self.CHANNEL}_failed" if "_failed_" in name else self.CHANNEL
                 cursor.execute(f"CREATE TRIGGER {name} {definition} EXECUTE FUNCTION {function}()")

@@ -1,8 +1,8 @@
-"""What failed, read from the metadata database: the one place where every failure of Airflow 3.0.6 ends up.
+"""What failed, read from the metadata database, which has every failure once.
 
 Stock Airflow calls no callback for a task whose process is killed, and none for a DAG file that does not import; its
-callbacks for a task that stopped answering come twice. The database has each once. Leans on the tables `task_instance`,
-`dag_run`, `import_error` and `log`, and on what the serialized DAGs keep of callbacks.
+callbacks for a task that stopped answering come twice. This replaces nothing of Airflow's, and relies on 3.0.6: on the
+tables `task_instance`, `dag_run`, `import_error` and `log`, and on callbacks being serialized as their source.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import json
 import logging
 import os
+import re
 import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -18,47 +19,50 @@ from typing import TYPE_CHECKING, Any
 from common.alerts import callback_context
 from common.alerts.ledger import LATEST, Ledger, key_of
 from common.alerts.message import Failure
+from common.utils import task_failure_alert
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.models.dagrun import DagRun
     from airflow.models.taskinstance import TaskInstance
     from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
 
-#: Seconds in which whoever knows more of a failure may write it down first: its worker, or the person's audit log.
-GRACE = 2.0
-#: Seconds between two looks for it.
-AGAIN = 0.3
-#: Seconds between a person's request and the state that it sets.
-REQUEST = 15.0
-#: Events of the audit log that tell why the scheduler failed a task -> in plain words.
+#: A failure's worker, or the audit log of a person's request, may explain it within this time.
+EXPLAINED_SECONDS = 2.0
+#: Between two reads while that is awaited.
+AGAIN_SECONDS = 0.3
+#: Between a person's request and the state that it sets.
+REQUEST_SECONDS = 15.0
+#: Events of the audit log that say why the scheduler failed a task -> in plain words.
 LOST = {
-    "heartbeat timeout": "the task and its supervisor stopped answering, and were given up: no heartbeat",
+    "heartbeat timeout": "the task and its supervisor sent no more heartbeats",
     "state mismatch": "the task and its supervisor were killed, or stopped with the scheduler",
-    "stuck in queued tries exceeded": "the task could not be started, however often it was tried",
+    "stuck in queued tries exceeded": "the task could not be started, in any of its tries",
 }
 #: Events of the audit log that a person's marking leaves.
 MARKED = ("patch_task_instance", "patch_dag_run", "bulk_task_instances")
 
 
 def write_down(ledger: Ledger) -> float | None:
-    """Write down what failed lately and nobody has written down.
+    """Add what failed lately to the ledger, where it is missing.
 
-    :return: seconds until it is to be looked at again, None where nothing is left open.
+    :return: seconds until the next read is due; None where every failure is explained.
     """
     from airflow.utils.session import create_session
 
     since = datetime.fromtimestamp(max(ledger.moment("born"), time.time() - LATEST), UTC)
     with create_session() as session:
-        look = _Look(session, ledger, since)
-        waits = [look.tasks(), look.runs()]
-        look.files()
-    return AGAIN if any(waits) else None
+        reader = _Reader(session, ledger, since)
+        waits = [reader.tasks(), reader.runs()]
+        reader.files()
+    return AGAIN_SECONDS if any(waits) else None
 
 
 def ended(failure: Failure) -> bool:
-    """Whether a run has ended, so that no more of its tasks fail."""
+    """Return whether a run has ended, so that no more of its tasks fail."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
     from sqlalchemy import select
@@ -68,10 +72,10 @@ def ended(failure: Failure) -> bool:
         return session.scalars(query).first() not in {"queued", "running"}
 
 
-class _Look:
-    """One look at the database.
+class _Reader:
+    """One read of the database.
 
-    :param since: what ended before is not told.
+    :param since: what ended before is not reported.
     """
 
     def __init__(self, session: Session, ledger: Ledger, since: datetime) -> None:
@@ -80,29 +84,29 @@ class _Look:
         self.marks = functools.cache(self._marks)
 
     def tasks(self) -> bool:
-        """Write down failed tasks; give whether one is too fresh to be told."""
+        """Add failed tasks; return whether one is not explained yet."""
         from airflow.models.taskinstance import TaskInstance
         from sqlalchemy import select
 
-        fresh, known = False, self.ledger.keys()
+        awaited, known = False, self.ledger.keys()
         query = select(TaskInstance).where(TaskInstance.state == "failed", TaskInstance.end_date > self.since)
         for ti in self.session.scalars(query.order_by(TaskInstance.end_date)):
             failure = _key(ti)
-            if key_of(failure) in known or not self._wanted(ti):
+            if key_of(failure) in known or not self._reported(ti):
                 continue
             words = self.ledger.hinted(failure)
-            if _age(ti.end_date) < GRACE and not words:
-                fresh = True
+            if _age(ti.end_date) < EXPLAINED_SECONDS and not words:
+                awaited = True
             elif not self._marked(ti.dag_id, ti.run_id, ti.end_date, ti.task_id, ti.map_index):
                 self.ledger.add(self._of_task(ti, words or self._lost(ti)), send=False)
-        return fresh
+        return awaited
 
     def runs(self) -> bool:
-        """Write down runs that failed for a reason of their own; give whether one is too fresh to be told."""
+        """Add runs that failed for a reason of their own; return whether one is not explained yet."""
         from airflow.models.dagrun import DagRun
         from sqlalchemy import select
 
-        fresh, known = False, self.ledger.keys()
+        awaited, known = False, self.ledger.keys()
         query = select(DagRun).where(DagRun.state == "failed", DagRun.end_date > self.since)
         for run in self.session.scalars(query.order_by(DagRun.end_date)):
             failure = Failure(kind="run", dag=run.dag_id, run=run.run_id, began=callback_context.moment(run.start_date))
@@ -110,16 +114,16 @@ class _Look:
             if dag is None or not dag.has_on_failure_callback:
                 continue
             reason = self._reason(run, dag)
-            if reason and _age(run.end_date) < GRACE:
-                fresh = True
+            if reason and _age(run.end_date) < EXPLAINED_SECONDS:
+                awaited = True
             elif reason and not self._marked(run.dag_id, run.run_id, run.end_date):
                 record = failure.record | self._common(run, dag)
                 record |= {"reason": reason, "seconds": _seconds(run.start_date, run.end_date)}
                 self.ledger.add(Failure.from_record(record), send=False)
-        return fresh
+        return awaited
 
     def files(self) -> None:
-        """Write down DAG files that broke, and those that are whole again."""
+        """Add DAG files that do not import, and those that import again."""
         from airflow.models.errors import ParseImportError
         from sqlalchemy import select
 
@@ -165,17 +169,16 @@ class _Look:
 
         return SerializedDagModel.get_dag(dag_id, session=self.session)
 
-    def _wanted(self, ti: TaskInstance) -> bool:
-        """Whether its failure is to be told: by a callback of its own, or by its DAG's where it has none."""
+    def _reported(self, ti: TaskInstance) -> bool:
+        """Return whether its failure is to be reported: by a callback of its own, or else by its DAG's."""
         dag = self.dag(ti.dag_id)
         if dag is None or not dag.has_task(ti.task_id):
             return False
-        # A serialized task keeps its callbacks' source.
         own = getattr(dag.get_task(ti.task_id), "on_failure_callback", None)
-        return "task_failure_alert" in str(own) if own else bool(dag.has_on_failure_callback)
+        return calls_alert(own) if own else bool(dag.has_on_failure_callback)
 
     def _reason(self, run: DagRun, dag: Any) -> str:
-        """Say why a run failed, empty where the reason is its tasks'."""
+        """Return why a run failed; empty where the reason is its tasks'."""
         limit, seconds = dag.dagrun_timeout, _seconds(run.start_date, run.end_date)
         if limit and seconds is not None and seconds >= limit.total_seconds():
             return callback_context.run_reason("timed_out", limit)
@@ -184,19 +187,19 @@ class _Look:
         return callback_context.run_reason("", None)
 
     def _lost(self, ti: TaskInstance) -> str:
-        """Say why the scheduler failed a task, from its audit log."""
+        """Return why the scheduler failed a task, from its audit log."""
         from airflow.models.log import Log
         from sqlalchemy import select
 
         same = (Log.dag_id == ti.dag_id, Log.task_id == ti.task_id, Log.run_id == ti.run_id)
         one = (Log.map_index == ti.map_index, Log.try_number == ti.try_number, Log.event.in_(LOST))
         event = self.session.scalars(select(Log.event).where(*same, *one).order_by(Log.id)).first()
-        return LOST.get(str(event), "its process stopped without a word: it was killed, or the machine stopped")
+        return LOST.get(str(event), "its process was killed, or the machine stopped: nothing was logged")
 
     def _marked(self, dag_id: str, run_id: str, when: datetime, task_id: str = "", map_index: int = -1) -> bool:
-        """Whether a person set this state."""
+        """Return whether a person set this state."""
         return any(
-            -1 <= (when - at).total_seconds() <= REQUEST
+            -1 <= (when - at).total_seconds() <= REQUEST_SECONDS
             and _concerns(event, run, task, extra, (run_id, task_id, map_index))
             for at, event, run, task, extra in self.marks(dag_id)
         )
@@ -207,7 +210,7 @@ class _Look:
         from sqlalchemy import select
 
         columns = (Log.dttm, Log.event, Log.run_id, Log.task_id, Log.extra)
-        early = self.since - timedelta(seconds=REQUEST)
+        early = self.since - timedelta(seconds=REQUEST_SECONDS)
         query = select(*columns).where(Log.dag_id == dag_id, Log.event.in_(MARKED), Log.dttm > early)
         found = []
         for at, event, run, task, text in self.session.execute(query):
@@ -217,8 +220,13 @@ class _Look:
         return found
 
 
+def calls_alert(sources: Sequence[str]) -> bool:
+    """Return whether the callbacks of a serialized task, of which it keeps the sources, are or call the alert."""
+    return any(re.search(rf"\b{task_failure_alert.__name__}\b", source) for source in sources)
+
+
 def _concerns(event: str, run: str, task: str, extra: dict[str, Any], one: tuple[str, str, int]) -> bool:
-    """Whether a person's marking reached this task, or this run where there is no task."""
+    """Return whether a person's marking reached this task, or this run where there is no task."""
     run_id, task_id, map_index = one
     if event == "patch_dag_run":
         return run == run_id

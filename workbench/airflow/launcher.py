@@ -1,7 +1,8 @@
-"""`python -m workbench.airflow.launcher COMMAND`: an Airflow component that starts sooner and holds less memory.
+"""`python -m workbench.airflow.launcher COMMAND`: `airflow COMMAND` with what the modules of this package change.
 
-Leans on the innards of Airflow 3.0.6. It runs `airflow COMMAND` in this process after a few small changes; without
-it, everything works as well and costs more (the numbers are in `bench/README.md`).
+It decides, before Airflow is imported, whether this project's executor runs the tasks. By itself it makes a component
+start sooner and hold less memory (docs/reference/figures.md), and replaces for that, in Airflow 3.0.6, the property
+`client` of the classes in `SERVES`. With `WORKBENCH_STOCK=1` it is `airflow COMMAND` and nothing else.
 """
 
 from __future__ import annotations
@@ -9,11 +10,14 @@ from __future__ import annotations
 import functools
 import gc
 import importlib
+import logging
 import os
 import sys
 from typing import Any
 
+from common.utils import SCHEDULER_REPORTS
 from workbench import debugger
+from workbench.airflow import compat
 from workbench.airflow.reads import distrust_young_bytecode
 
 #: component -> the module that imports nearly all that it will need.
@@ -25,46 +29,77 @@ STARTS_WITH = {
 }
 #: component -> the class in that module that serves the tasks' API to its children.
 SERVES = {"dag-processor": "DagFileProcessorManager", "triggerer": "TriggerRunnerSupervisor"}
+#: component -> the modules of this package that change it.
+CHANGED_BY = {
+    "dag-processor": ("reload",),
+    "scheduler": ("bounded_events", "current_dags"),
+    "triggerer": ("current_triggers",),
+}
 #: svcs, which Airflow's API is wired with, loads every web framework that it finds; Airflow uses the first two.
 FOREIGN_FRAMEWORKS = ("svcs.aiohttp", "svcs.flask", "svcs.pyramid")
+#: The setting that names the executor, its value for a LocalExecutor, and the same in this project's edition.
+EXECUTOR, LOCAL = "AIRFLOW__CORE__EXECUTOR", "LocalExecutor"
+LEAN = "LocalExecutor:workbench.airflow.executor.LeanLocalExecutor"
+#: The scheduler's own sleep: the lean executor sleeps in its place.
+IDLE_SLEEP = "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME"
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Change what is to be changed, then be `airflow`."""
     component = sys.argv[1] if len(sys.argv) > 1 else ""
-    import_svcs_alone()
-    if component in STARTS_WITH:
-        module = import_without_garbage_collection(STARTS_WITH[component])
-        if component in SERVES:
-            serve_on_demand(getattr(module, SERVES[component]))
-    distrust_young_bytecode()
-    if component == "dag-processor":
-        from workbench.airflow import reload
-
-        reload.install()
-    if component == "scheduler":
-        from workbench.airflow import bounded_events, current_dags
-
-        bounded_events.install()
-        current_dags.install()
-    if component == "triggerer":
-        from workbench.airflow import current_triggers
-
-        current_triggers.install()
-    # A child's garbage collector leaves alone what its parent had loaded: touching an object's header copies its page.
-    os.register_at_fork(after_in_child=gc.freeze)
+    if compat.stock():
+        if component in STARTS_WITH:
+            log.warning("%s is set: the %s is Airflow's own", compat.STOCK, component)
+    else:
+        change(component)
     from airflow.__main__ import main as airflow
 
     debugger.listen(component)
     airflow()
 
 
-def preload() -> None:
-    """Import what is common to the components, for a process that forks them; the api-server's own part is its own."""
+def change(component: str) -> None:
+    """Have every module of this package that knows this version of Airflow change the component."""
+    use_lean_executor()
+    if compat.supported("launcher"):
+        import_svcs_alone()
+        if component in STARTS_WITH:
+            module = import_without_garbage_collection(STARTS_WITH[component])
+            if component in SERVES:
+                serve_on_demand(getattr(module, SERVES[component]))
+        # A child's garbage collector leaves what its parent had loaded: touching an object's header copies its page.
+        os.register_at_fork(after_in_child=gc.freeze)
+    distrust_young_bytecode()
+    for name in CHANGED_BY.get(component, ()):
+        compat.install(name)
+
+
+def use_lean_executor() -> None:
+    """Let this project's executor be the LocalExecutor; every component asks which one it is.
+
+    Whoever wants stock's in spite of it names it in full: `airflow.executors.local_executor.LocalExecutor`.
+    """
+    if os.environ.get(EXECUTOR) == LOCAL and compat.supported("executor"):
+        os.environ |= {EXECUTOR: LEAN, IDLE_SLEEP: "0"}
+        if compat.supported("failures"):
+            os.environ[SCHEDULER_REPORTS] = "1"
+
+
+def preload() -> bool:
+    """Import what is common to the components, for a process that forks them; the api-server imports its part itself.
+
+    :return: whether it did: what is forked from this process is not Airflow as it is published.
+    """
+    if not compat.supported("launcher"):
+        return False
+    use_lean_executor()  # Airflow's command line asks for it once, when it is imported
     import_svcs_alone()
     for component, module in STARTS_WITH.items():
         if component != "api-server":
             import_without_garbage_collection(module)
+    return True
 
 
 def import_without_garbage_collection(name: str) -> Any:

@@ -1,8 +1,9 @@
-"""What the kernel says of memory: the limit that tasks run under, and how often it killed for it."""
+"""What the kernel knows of memory: the limit that tasks run under, and how often it killed for it."""
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
@@ -26,7 +27,7 @@ def limit_mib() -> int:
 
 
 def out_of_memory_kills() -> int:
-    """Count what the kernel has killed for want of memory in this process's group."""
+    """Return how many processes of this process's group the kernel has killed because they were out of memory."""
     for folder in _groups():
         for name in ("memory.events", "memory.oom_control"):
             if found := re.search(r"^oom_kill (\d+)$", _read(folder / name), re.MULTILINE):
@@ -35,17 +36,23 @@ def out_of_memory_kills() -> int:
 
 
 def why_it_ended(status: int, kills: int) -> str:
-    """Say why a process ended that could not say it itself, empty where it could.
+    """Return why a process ended that could not report it itself; empty where it could.
 
     :param status: its exit status, negative for a signal.
     :param kills: out-of-memory kills while it ran.
     """
-    limit = f": limit {mib} MiB" if (mib := limit_mib()) else ""
+    limit = f", limit {mib} MiB" if (mib := limit_mib()) else ""
     if status == -KILL:
-        return f"killed for want of memory{limit}" if kills else f"killed, most likely out of memory{limit}"
+        return f"killed: out of memory{limit}" if kills else f"killed, most likely out of memory{limit}"
     if status < 0:
         return f"the process {SIGNALS.get(-status, 'was ended')} (signal {-status})"
-    return f"the process ended without a word, with exit status {status}" if status else ""
+    return f"exited with status {status} and logged nothing" if status else ""
+
+
+def die_first() -> None:
+    """Have the kernel kill this process before its parent, where memory runs out."""
+    with suppress(OSError):  # Linux only
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="utf-8")
 
 
 def _groups() -> list[Path]:

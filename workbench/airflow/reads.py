@@ -1,7 +1,8 @@
-"""What a parse of a DAG file reads: the files and folders whose change makes its result another one.
+"""What a parse of a DAG file reads: the files and folders whose change can change its result.
 
-A parsing process records it by itself, with an audit hook: every module that is imported, also one whose import fails,
-every file that is opened for reading, and every folder that is listed. No static look at imports knows as much.
+A parsing process records it itself, with an audit hook: every module that is imported, also one whose import fails,
+every file that is opened for reading, and every folder that is listed. A static analysis of imports knows less. This
+module knows nothing of Airflow.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ RACY_SECONDS = 2.0
 
 
 def _foreign() -> tuple[str, ...]:
-    """Return the folders that only an installation changes, which needs a restart anyway."""
+    """Return the folders that only an installation changes, after which a restart is needed anyway."""
     folders = {*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()}
     folders |= {"/proc", "/sys", "/dev", "/etc", "/usr", str(PROJECT / ".run"), str(PROJECT / "logs")}
     return tuple(os.path.realpath(folder) + os.sep for folder in folders if folder)
@@ -47,7 +48,7 @@ class Reads:
 
     :ivar paths: real paths of files, and of folders that were listed.
     :ivar written: real paths of files that it wrote by itself.
-    :ivar outside: whether it also asked something that sends no file events: Airflow's variables and connections, the
+    :ivar outside: whether it also asked something that has no file events: Airflow's variables and connections, the
         network, another program.
     """
 
@@ -73,7 +74,7 @@ class Reads:
 
 @dataclass
 class Recorder:
-    """Listens to what this process does, to its end: an audit hook cannot be taken away."""
+    """Records what this process does, to its end: an audit hook cannot be removed."""
 
     _read: set[str] = field(default_factory=set)
     _written: set[str] = field(default_factory=set)
@@ -81,17 +82,17 @@ class Recorder:
     _on: bool = True
 
     def start(self) -> Recorder:
-        """Begin to listen."""
-        sys.addaudithook(self._hear)
+        """Begin to record."""
+        sys.addaudithook(self._record)
         return self
 
     def result(self) -> Reads:
-        """Stop listening, and give what was heard."""
+        """Stop recording, and return what was recorded."""
         self._on = False
         written = _own(self._written)
         return Reads(frozenset(_own(self._read) - written), frozenset(written), self.outside)
 
-    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+    def _record(self, event: str, arguments: tuple[Any, ...]) -> None:
         # Thousands of events come this way, and an exception would break what caused it.
         if not self._on:
             return
@@ -101,7 +102,7 @@ class Recorder:
                 writes = any(letter in mode for letter in "wax+") if isinstance(mode, str) else flags & os.O_ACCMODE
                 (self._written if writes else self._read).add(os.fsdecode(path))
         elif event in {"os.listdir", "os.scandir"}:
-            # The import system lists every folder that it searches; which modules it finds there is heard as well.
+            # The import system lists every folder that it searches; which modules it finds there is recorded as well.
             if isinstance(arguments[0], str) and not _by_import():
                 self._read.add(arguments[0])
         elif event in {"socket.connect", "subprocess.Popen", "os.system", "os.posix_spawn"}:
@@ -132,7 +133,7 @@ def source(path: str) -> str:
 
 
 def forget_own_modules(roots: Iterable[str] = (COMMON,)) -> None:
-    """Drop what a parent process had loaded of the project's own, so that this process loads it as it is now.
+    """Drop the project's own modules that a parent process had loaded, so that this process loads them as they are now.
 
     :param roots: folders of the project's own code, as they stand in `sys.path`; real paths would take too long.
     """

@@ -1,13 +1,14 @@
 """A saved file is parsed at once, with every DAG file that reads it.
 
-Leans on the innards of Airflow 3.0.6. It stands in for `airflow.dag_processing.manager.DagFileProcessorManager`, which
-looks at each DAG file's age once a second, at the list of files every `refresh_interval`, and never at what DAG files
-import or read: those it parses again and again, all of them. Here a thread watches the folders, each parse tells what
-it read, and a change puts exactly the files that it concerns at the front of the queue and wakes the loop. With that,
-parsing everything all the time is not needed, and the intervals grow. Where watching fails, the stock ones hold.
+Replaces `airflow.dag_processing.manager.DagFileProcessorManager` of Airflow 3.0.6 and its `DagFileProcessorProcess`.
+Stock looks at each DAG file's age once a second, at the list of files every `refresh_interval`, and never at what DAG
+files import or read: it parses all of them again and again. Here a thread watches the folders, each parse records what
+it read, and a change puts exactly the files that it concerns at the front of the queue and ends the loop's sleep. So
+the intervals of unchanged files grow. Where watching fails, the stock ones hold. `broken_files` and `ended_parses` are
+parts.
 
-What it leans on: the loop of `_run_parsing_loop` calling the methods below in their order; `_file_queue`,
-`_processors`, `_file_stats`; `DagFileProcessorProcess.start(target=...)`; sockets in `selector` as (handler, on_close).
+It relies on the loop of `_run_parsing_loop` calling the methods below in their order; `_file_queue`, `_processors`,
+`_file_stats`; `DagFileProcessorProcess.start(target=...)`; sockets in `selector` as (handler, on_close).
 """
 
 from __future__ import annotations
@@ -29,22 +30,23 @@ from airflow.dag_processing import manager as stock
 from airflow.dag_processing import processor as stock_processor
 
 from workbench.airflow import broken_files, ended_parses, reads
+from workbench.airflow.memory import die_first
 from workbench.airflow.watcher import Changes, Watcher
 
-#: Seconds after which a file is parsed again without an edit; what it asks of the outside cannot be watched.
-UNCHANGED, UNCHANGED_ASKING_OUTSIDE = 600, 60
-#: Seconds between two listings of all files without an edit.
-LISTING = 60
+#: A file is parsed again after this time without an edit; what it asks of the outside cannot be watched.
+UNCHANGED_SECONDS, ASKING_OUTSIDE_SECONDS = 600, 60
+#: Between two listings of all files without an edit.
+LISTING_SECONDS = 60
 #: Parses at a time after an edit (`[dag_processor] parsing_processes` is for the others); each takes memory.
-HURRIED = 2
-#: Between a parse's last word and its end; seconds.
-LAST_MOMENT = 0.005
+PARSES_AFTER_EDIT = 2
+#: Between a parse's last output and its end.
+EXIT_SECONDS = 0.005
 
 log = logging.getLogger(__name__)
 
 
 class WatchingManager(broken_files.SturdyManager):
-    """Stock's manager of parses, with ears."""
+    """Stock's manager of parses, with a watcher of edits."""
 
     _file_queue: deque[Any]
     _parallelism: int
@@ -58,7 +60,7 @@ class WatchingManager(broken_files.SturdyManager):
         self._reads: dict[Any, reads.Reads] = {}
         self._failed: set[Any] = set()
         self._to_parse: set[Any] = set()
-        #: The stock loop's list of files, and where they really are.
+        #: The stock loop's list of files, and their real paths.
         self._known_files: dict[str, set[Any]] = {}
         self._real_paths: dict[Any, str] = {}
         #: What has changed just now, and since the parses that are running have begun.
@@ -66,7 +68,7 @@ class WatchingManager(broken_files.SturdyManager):
         self._changes: list[tuple[float, Changes]] = []
         self._configured_parallelism, self._configured_interval = self._parallelism, self._file_process_interval
         self._configured_listing = self.bundle_refresh_check_interval
-        self._rung = False
+        self._notified = False
 
     def _run_parsing_loop(self) -> None:
         try:
@@ -82,25 +84,25 @@ class WatchingManager(broken_files.SturdyManager):
 
     def _watch(self) -> None:
         roots = [str(bundle.path) for bundle in self._dag_bundles] + [reads.COMMON]
-        ear, self._mouth = socket.socketpair()
-        for end in (ear, self._mouth):
+        receiver, self._sender = socket.socketpair()
+        for end in (receiver, self._sender):
             end.setblocking(False)
-        self.selector.register(ear, 1, (self._hear, lambda _: None))
+        self.selector.register(receiver, 1, (self._receive, lambda _: None))
         real = [os.path.realpath(root) for root in roots]
         RecordedProcess.roots = tuple({*roots, *real})
-        watcher = Watcher(tuple(dict.fromkeys(real)), self._ring, tell)
+        watcher = Watcher(tuple(dict.fromkeys(real)), self._notify, write_mode)
         watcher.start()
         self._watcher = watcher
 
-    def _ring(self) -> None:
-        """Wake the loop; called in the watcher's thread."""
-        with suppress(BlockingIOError):  # it has not come to hear the others yet
-            self._mouth.send(b"!")
+    def _notify(self) -> None:
+        """End the loop's sleep; called in the watcher's thread."""
+        with suppress(BlockingIOError):  # it has not received the others yet
+            self._sender.send(b"!")
 
-    def _hear(self, ear: socket.socket) -> bool:
-        """Take what the watcher's thread sent."""
-        ear.recv(4096)
-        self._rung = True
+    def _receive(self, receiver: socket.socket) -> bool:
+        """Receive what the watcher's thread sent."""
+        receiver.recv(4096)
+        self._notified = True
         return True
 
     @property
@@ -114,9 +116,9 @@ class WatchingManager(broken_files.SturdyManager):
         if self._watcher is None:
             return
         versioned = any(bundle.supports_versioning for bundle in self._dag_bundles)
-        # What keeps a folder from being listed, a link for one, may go without any event.
+        # What keeps a folder from being listed, such as a link, may go without any event.
         seldom = self._watching and not versioned and not self._unlisted
-        self.bundle_refresh_check_interval = LISTING if seldom else self._configured_listing
+        self.bundle_refresh_check_interval = LISTING_SECONDS if seldom else self._configured_listing
         now = time.monotonic()
         self._changes = [(moment, each) for moment, each in self._changes if now - moment < self.processor_timeout]
         if changes := self._watcher.take():
@@ -125,7 +127,7 @@ class WatchingManager(broken_files.SturdyManager):
             self._force_refresh_bundles |= {each.name for each in self._dag_bundles if self._lists_anew(each, changes)}
 
     def _lists_anew(self, bundle: Any, changes: Changes) -> bool:
-        """Whether the list of DAG files may be another one: a file that had no DAG may have one now."""
+        """Return whether the list of DAG files may differ: a file that had no DAG may have one now."""
         root = os.path.realpath(bundle.path) + os.sep
         known = set(self._real_paths.values())
         return any(
@@ -151,15 +153,15 @@ class WatchingManager(broken_files.SturdyManager):
             return set()
         concerned = {file for file, path in self._real_paths.items() if path in changes.saved}
         concerned |= {file for file, read in self._reads.items() if not read.paths.isdisjoint(changes.saved)}
-        # The module that a broken file misses may be there now, in any place; if the file did not make it by itself.
+        # The module that a broken file misses may exist now, in any folder, unless the file itself wrote it.
         modules = {path for path in changes.saved if path.endswith(".py")}
         return concerned | {file for file in self._failed if modules - self._reads.get(file, reads.Reads()).written}
 
     def processed_recently(self, now: Any, file: Any) -> bool:
-        """Whether a file that was not edited may wait."""
+        """Return whether a file that was not edited may wait."""
         self._file_process_interval = self._configured_interval
         if self._watching and (read := self._reads.get(file)):
-            rarely = UNCHANGED_ASKING_OUTSIDE if read.outside else UNCHANGED
+            rarely = ASKING_OUTSIDE_SECONDS if read.outside else UNCHANGED_SECONDS
             self._file_process_interval = max(rarely, self._configured_interval)
         return bool(super().processed_recently(now, file))
 
@@ -172,24 +174,24 @@ class WatchingManager(broken_files.SturdyManager):
         if ready:
             others = [file for file in self._file_queue if file not in ready]
             self._file_queue = deque([*sorted(ready, key=age), *others])
-        self._parallelism = max(self._configured_parallelism, HURRIED if ready else 1)
+        self._parallelism = max(self._configured_parallelism, PARSES_AFTER_EDIT if ready else 1)
         super()._start_new_processes()
         self._to_parse -= self._processors.keys() - running - for_callbacks
 
     def _service_processor_sockets(self, timeout: float | None = 1.0) -> None:
-        """Sleep until a parse has ended, an edit is told, or the time is over.
+        """Sleep until a parse has ended, an edit is notified, or the time is over.
 
         Stock comes back for every line that a parse logs, with five queries each time; and it sleeps to the end of
-        its second where a process ends a moment after its last word.
+        its second where a process ends a moment after its last output.
         """
         deadline = time.monotonic() + (timeout or 0)
-        self._rung = False
+        self._notified = False
         while True:
             left = deadline - time.monotonic()
             silent = [process for process in self._processors.values() if not process._open_sockets]  # noqa: SLF001
-            super()._service_processor_sockets(max(0, min(left, LAST_MOMENT) if silent else left))
+            super()._service_processor_sockets(max(0, min(left, EXIT_SECONDS) if silent else left))
             ended = any(process.is_ready for process in self._processors.values())
-            if ended or self._rung or not self._processors or time.monotonic() >= deadline:
+            if ended or self._notified or not self._processors or time.monotonic() >= deadline:
                 return
 
     def _learn(self, file: Any, process: Any) -> None:
@@ -213,7 +215,7 @@ class WatchingManager(broken_files.SturdyManager):
 
 
 class RecordedProcess(broken_files.GuardedProcess):
-    """A parse that tells what it reads."""
+    """A parse that records what it reads."""
 
     record: IO[bytes]
     #: Folders of the project's own code.
@@ -221,7 +223,7 @@ class RecordedProcess(broken_files.GuardedProcess):
 
     @classmethod
     def start(cls, **arguments: Any) -> RecordedProcess:
-        """Fork it; it writes its record into a file that has no name."""
+        """Fork it; it writes its record into an unnamed file."""
         record, trace = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115 closed with the process
         target = functools.partial(parse_and_record, record, trace, cls.roots)
         process: RecordedProcess = super().start(target=target, trace=trace, **arguments)
@@ -229,14 +231,14 @@ class RecordedProcess(broken_files.GuardedProcess):
         return process
 
     def close(self) -> None:
-        """Hear nothing more of it."""
+        """Close what it is read by."""
         super().close()
         self.record.close()
 
 
 def parse_and_record(record: IO[bytes], trace: IO[bytes], roots: tuple[str, ...]) -> None:
     """Parse as stock does, in the child process."""
-    ended_parses.die_first()
+    die_first()
     ended_parses.keep_errors()
     ended_parses.trace_into(trace, conf.getint("dag_processor", "dag_file_processor_timeout"))
     recorder = reads.Recorder().start()
@@ -252,7 +254,7 @@ def parse_and_record(record: IO[bytes], trace: IO[bytes], roots: tuple[str, ...]
 
 
 def note_questions(recorder: reads.Recorder) -> None:
-    """Note that a DAG file asks for a variable or a connection: no file event tells that those change.
+    """Note that a DAG file asks for a variable or a connection, which change without a file event.
 
     And have its errors arrive whatever their text is.
     """
@@ -321,7 +323,7 @@ def warm_up() -> None:
     SerializedDAG.to_dict(dag)
 
 
-def tell(mode: str, reason: str) -> None:
+def write_mode(mode: str, reason: str) -> None:
     """Write into Airflow's database how edits are noticed, for `./dev status`."""
     from airflow.utils.session import create_session
     from sqlalchemy import text
@@ -335,10 +337,10 @@ def tell(mode: str, reason: str) -> None:
             row = {"mode": mode, "reason": reason[:500]}
             session.execute(text("INSERT INTO workbench_watcher VALUES (:mode, :reason)"), row)
     except Exception:
-        log.warning("./dev status will not know how edits are noticed", exc_info=True)
+        log.warning("./dev status cannot show how edits are noticed", exc_info=True)
 
 
 def install() -> None:
-    """Put both in stock's places, before the command is loaded that takes them from there."""
+    """Replace both of stock's classes, before the command that imports them is loaded."""
     stock.DagFileProcessorManager = WatchingManager
     stock.DagFileProcessorProcess = RecordedProcess

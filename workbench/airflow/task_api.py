@@ -1,6 +1,6 @@
 """The tasks' API, as a task's supervisor uses it: tasks outlive an api-server that is away for two minutes.
 
-Leans on the innards of Airflow 3.0.6 (Task SDK 1.0.6), and does nothing more than stock with another one. It replaces:
+Replaces, in Airflow 3.0.6 (Task SDK 1.0.6); with another version it does what stock does:
 
 * `airflow.sdk.execution_time.supervisor.ActivitySubprocess._handle_heartbeat_failures`. Stock's ends the supervisor
   with a TypeError at the first heartbeat that fails, because structlog takes the exception that it logs for text:
@@ -17,12 +17,12 @@ import functools
 from http import HTTPStatus
 from typing import Any
 
-import airflow.sdk
 import httpx
 from airflow.configuration import conf
 from airflow.sdk.api.client import Client, ServerResponseError
 
-KNOWN = airflow.sdk.__version__ == "1.0.6"
+from workbench.airflow import compat
+
 #: An answer may be lost after the server did what it was asked for.
 LOST = (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError)
 
@@ -37,7 +37,7 @@ class TaskApi(Client):  # type: ignore[misc] # Airflow is not typed for others
 
         So a supervisor goes on reading its task's log and notices its end, and counts the heartbeats that failed.
         """
-        if KNOWN and str(url).endswith("/heartbeat"):
+        if compat.supported("task_api") and str(url).endswith("/heartbeat"):
             response: httpx.Response = httpx.Client.request(self, method, url, **kwargs)
         else:
             response = super().request(method, url, **kwargs)
@@ -53,13 +53,13 @@ class TaskApi(Client):  # type: ignore[misc] # Airflow is not typed for others
             response: httpx.Response = super().send(request, **kwargs)
         except LOST as error:
             self._lost = this
-            if KNOWN and isinstance(error, httpx.RemoteProtocolError):
+            if compat.supported("task_api") and isinstance(error, httpx.RemoteProtocolError):
                 raise httpx.ReadError(str(error), request=request) from error
             raise
         except ServerResponseError as error:
             # The state is another one already, and has been since a try whose answer was lost: all is done.
             done = error.response.status_code in {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}
-            if KNOWN and done and self._lost == this and request.url.path.endswith("/state"):
+            if compat.supported("task_api") and done and self._lost == this and request.url.path.endswith("/state"):
                 response = error.response
             else:
                 raise
@@ -83,7 +83,7 @@ def install() -> None:
     """Let a supervisor survive heartbeats that fail, up to `[workers] max_failed_heartbeats` of them."""
     from airflow.sdk.execution_time.supervisor import ActivitySubprocess
 
-    if not KNOWN:
+    if not compat.supported("task_api"):
         return
     stock = ActivitySubprocess._handle_heartbeat_failures  # noqa: SLF001 it is what is to be replaced
 

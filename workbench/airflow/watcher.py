@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 #: A file counts as saved when nothing more happens for so long, and at the latest after so long (milliseconds).
-QUIET, LONGEST_QUIET = 50, 400
-#: Seconds between two looks: while events arrive, and where they do not.
-SLOW_LOOK, FAST_LOOK = 1.0, 0.3
+QUIET_MS, LONGEST_QUIET_MS = 50, 400
+#: Between two looks: while events arrive, and where they do not.
+SLOW_SECONDS, FAST_SECONDS = 1.0, 0.3
 #: A look may take this part of a processor, whatever the number of files: slowly, and fast.
 SLOW_SHARE, FAST_SHARE = 0.005, 0.05
-#: How often an event may come late before none is believed any more.
-GRACE = 2
+#: How often an event may come late before events are not trusted any more.
+LATE_EVENTS = 2
 #: What programs leave in folders without any meaning for DAGs.
 MEANINGLESS_FOLDERS = frozenset({"__pycache__", ".git", ".hg", ".svn", ".idea", ".mypy_cache", ".ruff_cache", ".venv"})
 MEANINGLESS_ENDINGS = (".pyc", ".pyo", ".swp", ".swx", "~", ".tmp", ".crswap")
@@ -81,7 +81,7 @@ def _note(entry: os.DirEntry[str], found: dict[str, Signature], folders: list[st
 
 
 def meaningless(name: str) -> bool:
-    """Whether a file of this name is an editor's or an interpreter's own."""
+    """Return whether a file of this name is an editor's or an interpreter's own."""
     return name.endswith(MEANINGLESS_ENDINGS) or name.startswith(".#") or name == "4913"
 
 
@@ -97,7 +97,7 @@ class Changes:
     listed: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        """Whether anything happened."""
+        """Return whether anything happened."""
         return bool(self.saved)
 
     def __or__(self, other: Changes) -> Changes:
@@ -114,15 +114,15 @@ def difference(before: dict[str, Signature], after: dict[str, Signature]) -> Cha
 
 @dataclass
 class Watcher:
-    """Looks at folders in a thread of its own and says what has changed.
+    """Looks at folders in a thread of its own and collects what has changed.
 
     :param roots: folders, with everything in them; they need not exist yet.
-    :param wake: called after each change, in that thread.
-    :param report: told the way of noticing, `events` or `polling`, and why, at the start and whenever it changes.
+    :param notify: called after each change, in that thread.
+    :param report: called with `events` or `polling` and the reason, at the start and whenever that changes.
     """
 
     roots: tuple[str, ...]
-    wake: Callable[[], None]
+    notify: Callable[[], None]
     report: Callable[[str, str], None]
     mode: str = EVENTS
     _also: frozenset[str] = frozenset()
@@ -152,7 +152,7 @@ class Watcher:
 
     @property
     def alive(self) -> bool:
-        """Whether changes are still noticed."""
+        """Return whether changes are still noticed."""
         return self._thread is not None and self._thread.is_alive()
 
     def take(self) -> Changes:
@@ -172,7 +172,7 @@ class Watcher:
                 self._also = also
 
     def _listen(self) -> Any:
-        """Ask for file events; None where the system gives none, of which the report says why."""
+        """Ask for file events; None where the system has none, and then the report says why."""
         if sys.platform == "darwin":
             self._switch(POLLING, "processes that are forked beside macOS' file events may crash")
             return None
@@ -200,13 +200,13 @@ class Watcher:
                 self._events.close()
 
     def _wait(self) -> set[str]:
-        """Sleep until files change or it is time for a look, and give the files of which there were events."""
+        """Sleep until files change or it is time for a look, and return the files of which there were events."""
         seconds = self._interval()
         if self._events is None:
             self._end.wait(seconds)
             return set()
         try:
-            heard = self._events.watch(LONGEST_QUIET, QUIET, int(seconds * 1000), self._end)
+            heard = self._events.watch(LONGEST_QUIET_MS, QUIET_MS, int(seconds * 1000), self._end)
         except Exception:
             # A name that is not UTF-8 spoils this listener for good.
             log.warning("File events are listened to anew", exc_info=True)
@@ -219,7 +219,7 @@ class Watcher:
 
     def _interval(self) -> float:
         slowly = self.mode == EVENTS
-        least, share = (SLOW_LOOK, SLOW_SHARE) if slowly else (FAST_LOOK, FAST_SHARE)
+        least, share = (SLOW_SECONDS, SLOW_SHARE) if slowly else (FAST_SECONDS, FAST_SHARE)
         processor, clock = self._cost
         return max(least, min(60.0, processor / share), min(60.0, clock * 5))
 
@@ -236,7 +236,7 @@ class Watcher:
         if changes:
             with self._taking:
                 self._changes |= changes
-            self.wake()
+            self.notify()
 
     def _weigh(self, found: AbstractSet[str], announced: AbstractSet[str]) -> None:
         """Learn from the files in the roots that were found to be changed whether events arrive."""
@@ -250,7 +250,7 @@ class Watcher:
         self._unannounced = {
             path: looks for path, looks in late.items() if path not in announced and not path.startswith(folders)
         }
-        if max(self._unannounced.values(), default=0) > GRACE:
+        if max(self._unannounced.values(), default=0) > LATE_EVENTS:
             self._unannounced = {}
             if self.mode == EVENTS:
                 self._switch(POLLING, "file events do not arrive here")

@@ -9,7 +9,7 @@ from workbench.chain.conditions import AssetEvent, AssetKey, EventQueue, Trigger
 from workbench.chain.levels import ChainResult, plan
 from workbench.debug import arguments
 from workbench.debug.arguments import Request
-from workbench.debug.find import choose, existing
+from workbench.debug.resolve import choose, existing
 from workbench.errors import UserError
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 import traceback
@@ -12,12 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench import debugger
-from workbench.airflow import debug_database, debugging
+from workbench.airflow import debug_database
 from workbench.chain.conditions import AssetEvent, AssetKey, EventQueue
 from workbench.chain.levels import ChainResult, RunResult, follow
 from workbench.debug import emulators
 from workbench.debug import run as debug
 from workbench.debug.arguments import Request
+from workbench.debug.resolve import resolve
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,16 +35,11 @@ def run(resolved: ResolvedRequest, first: Request) -> ChainResult:
     """
     if not resolved.dag_id and not resolved.events:
         raise UserError("a chain begins with a DAG or an event", "neither is given", "./dev chain DAG, or --dry-run")
-    if not first.slack:
-        os.environ["AIRFLOW_ALERT_TO"] = "log"
     graph = resolved.graph
     dag_ids = sorted({*graph.with_assets(), *filter(None, [resolved.dag_id])})
     dags = [graph.dags[dag_id].airflow_dag for dag_id in dag_ids]
-    if debugger.attached():  # a breakpoint can take longer than a task may
-        for dag in dags:
-            debugging.lift_time_limits(dag)
     with quiet(), debugger.looking_away():
-        debugging.load()
+        debug.use_own_database(slack=first.slack)
         try:
             debug.prepare(dags)
         except ValueError as error:
@@ -52,7 +47,7 @@ def run(resolved: ResolvedRequest, first: Request) -> ChainResult:
                 "a DAG cannot be serialized, so Airflow would not run it", str(error), "fix the file"
             ) from None
     queue = EventQueue(graph.conditions())
-    events = [_event(debug.pretend(asset.uri, extra), None) for asset, extra in resolved.events]
+    events = [_event(debug_database.pretend(asset.uri, extra), None) for asset, extra in resolved.events]
     return follow(resolved.first_level(queue, events), queue, DagRunner(resolved, first).run, resolved.may_run)
 
 
@@ -72,19 +67,19 @@ class DagRunner:
         began = time.monotonic()
         asked = self.first if number == 0 and self.resolved.dag_id else Request()
         try:
-            run = debug.run_asked(airflow_dag, asked, events)
+            run = debug.execute(resolve(asked, airflow_dag), events)
         except Exception as error:
             if isinstance(error, UserError) and (number == 0 or emulators.refused):
                 raise
             traceback.print_exc()  # the other DAGs run on, as with the scheduler
             return RunResult("", "failed", tasks={"(no run was created)": "failed"})
-        print(debug.summary(run), file=sys.stderr, flush=True)
+        print(debug.DebugRun.read(run).summary(), file=sys.stderr, flush=True)
         return RunResult(
             run.run_id,
             str(run.state),
             time.monotonic() - began,  # in the database a run by hand begins at its logical date
-            tuple(_event(event, number) for event in debug.emitted(run)),
-            {one.name: one.state for one in debug_database.ended(run)},
+            tuple(_event(event, number) for event in debug_database.emitted(run)),
+            {one.name: one.state for one in debug_database.tasks(run)},
         )
 
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from dotenv.parser import parse_stream
 
+from workbench.emulator_check import is_emulator
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ LONGEST_SOCKET_FOLDER = 70
 
 _URI = re.compile(r"[a-z][a-z0-9+._-]*://", re.IGNORECASE)
 _SETTING = re.compile(
-    r"AIRFLOW_|AWS_|TELECOMS_|EMULATORS_|WORKBENCH_(?:MODE|DEBUGPY)$|HTTPS?_PROXY$|NO_PROXY$|SSL_CERT_FILE$",
+    r"AIRFLOW_|AWS_|TELECOMS_|EMULATORS_|WORKBENCH_(?:MODE|DEBUGPY|STOCK)$|HTTPS?_PROXY$|NO_PROXY$|SSL_CERT_FILE$",
     re.IGNORECASE,
 )
 
@@ -278,7 +279,9 @@ class Settings:
     def connections(self) -> tuple[Connection, ...]:
         """All connections by name."""
         return tuple(
-            Connection(name.removeprefix(CONNECTION).lower(), value, is_emulator=self.emulators.get(name) == value)
+            Connection(
+                name.removeprefix(CONNECTION).lower(), value, is_emulator(value, self.environment["EMULATORS_URL"])
+            )
             for name, value in sorted(self.environment.items())
             if name.startswith(CONNECTION)
         )

@@ -1,4 +1,4 @@
-"""What a run in the debugger is asked for, as words on a command line or as answers to an editor's prompts."""
+"""The request for one run, as words on a command line or as answers to an editor's prompts."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 @dataclass(frozen=True)
 class Request:
-    """One run.
+    """One run as it is asked for; nothing of it is checked against a DAG yet.
 
-    :ivar dag_id: None where the file says which.
-    :ivar file: the DAG file; None where the id says which.
-    :ivar params: text by name; the DAG's own declaration says what it means.
-    :ivar tasks: ids or patterns; none is all.
-    :ivar events: assets by name or URI, each with what its event says.
+    :ivar dag_id: None where the file has one DAG, or the user is asked.
+    :ivar file: the DAG file; None where the id is enough.
+    :ivar params: text by name; the DAG declares the types.
+    :ivar tasks: ids or patterns; none means all.
+    :ivar events: assets by name or URI, each with its event's `extra`.
     """
 
     dag_id: str | None = None
@@ -40,13 +40,21 @@ class Request:
     slack: bool = False
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `request` reads."""
-    parser.add_argument("words", nargs="*", metavar="DAG [date]", help="its id, as in the UI; logical date, YYYY-MM-DD")
-    parser.add_argument("--file", type=Path, help="the DAG in this file; asks which where there are several")
+def add_arguments(parser: argparse.ArgumentParser, *, dag_known: bool = False) -> None:
+    """Declare what `request` reads.
+
+    :param dag_known: whether the DAG is not asked for, because a DAG file runs itself.
+    """
+    if dag_known:
+        parser.add_argument("words", nargs="*", metavar="date", help="logical date, YYYY-MM-DD")
+        parser.set_defaults(file=None)
+    else:
+        help_ = "its id, as in the UI; logical date, YYYY-MM-DD"
+        parser.add_argument("words", nargs="*", metavar="DAG [date]", help=help_)
+        parser.add_argument("--file", type=Path, help="the DAG in this file; asks which if it has several")
     add_values(parser)
     parser.add_argument(
-        "--task", action="append", default=[], metavar="T", help="only this one, or a pattern: 'load_*'"
+        "--task", action="append", default=[], metavar="T", help="run only this task, or those of a pattern: 'load_*'"
     )
     parser.add_argument(
         "--event",
@@ -55,14 +63,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar=("ASSET", "K=V"),
-        help="pretend that this asset was updated: the run is triggered by it",
+        help="pretend that this asset was updated, and that this triggers the run",
     )
     parser.add_argument("--slack", action="store_true", help="send failure alerts to Slack and not to the log")
     parser.add_argument(
         "--inputs",
         nargs=4,
         metavar=("DATE", "PARAMS", "TASKS", "EVENTS"),
-        help="the same as an editor asks for it: words, or '' for none; PARAMS may be JSON, EVENTS are parted by ';'",
+        help="the same from an editor's prompts, each '' or words; PARAMS can be JSON, EVENTS are separated by ';'",
     )
 
 
@@ -74,13 +82,21 @@ def add_values(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def request(parser: argparse.ArgumentParser, args: argparse.Namespace, *, needs_dag: bool = True) -> Request:
-    """Put together what was asked; ends with 2 where it makes no sense."""
+def request(
+    parser: argparse.ArgumentParser, args: argparse.Namespace, *, needs_dag: bool = True, dag_known: bool = False
+) -> Request:
+    """Return the request of a command line; exits with 2 where it contradicts itself.
+
+    :param needs_dag: whether a DAG or a file has to be named.
+    :param dag_known: as for `add_arguments`.
+    """
     try:
         given = inputs(*args.inputs) if args.inputs else Request()
         dates = [word for word in args.words if _DATE.match(word)]
         ids = [word for word in args.words if not _DATE.match(word)]
-        if len(dates) > 1 or len(ids) > 1 or (needs_dag and not (ids or args.file)):
+        if dag_known and ids:
+            parser.error(f"{ids[0]} is not a valid date: write YYYY-MM-DD")
+        if len(dates) > 1 or len(ids) > 1 or (needs_dag and not dag_known and not (ids or args.file)):
             parser.error("name one DAG, or a --file, and at most one date as YYYY-MM-DD")
         return Request(
             dag_id=ids[0] if ids else None,
@@ -121,7 +137,7 @@ def inputs(date: str, params: str, tasks: str, events: str) -> Request:
 
 
 def event(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """Read an asset and what its event says: `KEY=VALUE` words, or one JSON object."""
+    """Read an asset and its event's `extra`: `KEY=VALUE` words, or one JSON object."""
     asset, *rest = words
     if len(rest) == 1 and rest[0].lstrip().startswith("{"):
         return asset, json_object(rest[0])
@@ -129,7 +145,7 @@ def event(words: Sequence[str]) -> tuple[str, dict[str, Any]]:
 
 
 def value(text: str) -> Any:
-    """Read JSON, or else text: `5` is a number, `2025-11-20` a word."""
+    """Read JSON, or else text: `5` is a number, `2025-11-20` a text."""
     try:
         return json.loads(text)
     except ValueError:
@@ -137,11 +153,11 @@ def value(text: str) -> Any:
 
 
 def moment(text: str) -> datetime:
-    """Read a date or a time, in UTC where it names no zone."""
+    """Read a date or a time, in UTC if it has no zone."""
     try:
         read = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no date: {error}") from None
+        raise argparse.ArgumentTypeError(f"{text} is not a valid date: {error}") from None
     return read if read.tzinfo else read.replace(tzinfo=UTC)
 
 
@@ -158,11 +174,11 @@ def json_object(text: str) -> dict[str, Any]:
     try:
         return dict(json.loads(text))
     except (ValueError, TypeError) as error:
-        raise argparse.ArgumentTypeError(f"{text} is no JSON object: {error}") from None
+        raise argparse.ArgumentTypeError(f"{text} is not a valid JSON object: {error}") from None
 
 
 def _typed(text: str) -> tuple[str, dict[str, Any]]:
-    """Read one event as it is typed into a prompt, where JSON needs no quotes around it."""
+    """Read one event as it is typed into a prompt, in which JSON has no quotes around it."""
     asset, _, extra = text.partition(" ")
     if extra.lstrip().startswith("{"):
         return asset, json_object(extra)

@@ -1,15 +1,15 @@
-"""Say that the emulators are down when a task asks for a connection that points at them, and not by a long wait."""
+"""Fail a task at once when it asks for a connection to emulators that are down, instead of after a long wait."""
 
 from __future__ import annotations
 
 import os
 import urllib.request
 
-#: Each connection to an emulator has one of these; no real service accepts them.
-MARKS = ('"offline"', '"xoxb-offline"')
-#: Where they answer; set by `compose/emulators.env`.
+from workbench.emulator_check import is_emulator
+
+#: Where the emulators answer; set by `compose/emulators.env`.
 URL = "EMULATORS_URL"
-PATIENCE = 5
+TIMEOUT_SECONDS = 5
 
 
 class EmulatorsDownError(Exception):
@@ -25,30 +25,24 @@ refused: list[EmulatorsDownError] = []
 
 
 def why_down() -> str | None:
-    """Return why the emulators do not answer; None where they do, or where nobody says where they are."""
+    """Return why the emulators do not answer; None where they do, or where their address is not set."""
     url = os.environ.get(URL)
     if not url:
         return None
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with direct.open(f"{url}/healthz", timeout=PATIENCE):
+        with direct.open(f"{url}/healthz", timeout=TIMEOUT_SECONDS):
             return None
     except OSError as error:  # what urllib raises is one
         return f"{url}: {getattr(error, 'reason', error)}"
 
 
-def is_emulator(conn_id: str) -> bool:
-    """Whether the environment points a connection at the emulators."""
-    value = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}", "")
-    url = os.environ.get(URL)
-    return any(mark in value for mark in MARKS) or bool(url and url in value)
-
-
 def refuse_when_down(conn_id: str) -> None:
     """Look at a connection before a task gets it.
 
-    :raises EmulatorsDownError: where it leads nowhere.
+    :raises EmulatorsDownError: where nothing answers at its address.
     """
-    if is_emulator(conn_id) and (why := why_down()):
+    value = os.environ.get(f"AIRFLOW_CONN_{conn_id.upper()}", "")
+    if is_emulator(value, os.environ.get(URL, "")) and (why := why_down()):
         refused.append(EmulatorsDownError(conn_id, why))
         raise refused[-1]

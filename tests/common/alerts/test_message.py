@@ -59,7 +59,7 @@ def test_a_terminal_shows_the_same_words(
 def test_a_kill_is_told_with_the_limit_that_tasks_run_under() -> None:
     limit = memory.limit_mib()
     assert limit > 0
-    assert memory.why_it_ended(-9, 0) == f"killed, most likely out of memory: limit {limit} MiB"
-    assert memory.why_it_ended(-9, 1) == f"killed for want of memory: limit {limit} MiB"
+    assert memory.why_it_ended(-9, 0) == f"killed, most likely out of memory, limit {limit} MiB"
+    assert memory.why_it_ended(-9, 1) == f"killed: out of memory, limit {limit} MiB"
     assert memory.why_it_ended(-11, 0) == "the process crashed (segmentation fault) (signal 11)"
-    assert memory.why_it_ended(3, 0) == "the process ended without a word, with exit status 3"
+    assert memory.why_it_ended(3, 0) == "exited with status 3 and logged nothing"

@@ -38,10 +38,11 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SturdyManager:
     return manager
 
 
-def test_a_parse_that_takes_too_long_is_an_error_that_names_its_line(
-    manager: SturdyManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What it has printed and nobody has read yet does no harm: stock would write it into a log that it has closed."""
+def test_timeout(manager: SturdyManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A parse that takes too long is an error that names its line.
+
+    What it has printed and nobody has read yet does no harm: stock would write it into a log that it has closed.
+    """
     stored: list[Any] = []
     monkeypatch.setattr(manager, "_write", lambda result, *_: stored.append(result) or stock.DagFileStat())
     path = tmp_path / "hangs.py"

@@ -30,8 +30,11 @@ executor._run_one(SimpleNamespace(ti=ti, token="", dag_rel_path="x", bundle_info
 """
 
 
-def test_a_task_ends_with_its_supervisor(tmp_path: Path) -> None:
-    """The scheduler fails it or tries it again, and it must not go on beside that."""
+def test_supervisor_fails(tmp_path: Path) -> None:
+    """A task ends with its supervisor.
+
+    The scheduler fails it or tries it again, and it must not go on beside that.
+    """
     environment = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     worker = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False, timeout=120

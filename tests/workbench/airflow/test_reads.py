@@ -54,7 +54,8 @@ def record(project: Path, code: str) -> tuple[set[str], bool]:
 
 
 @pytest.mark.parametrize("run", ["from source", "from bytecode"])
-def test_modules_count_however_deep_and_however_they_are_loaded(project: Path, run: str) -> None:
+def test_modules(project: Path, run: str) -> None:
+    """Modules count however deep they are and however they are loaded."""
     if run == "from bytecode":
         for file in (project / "own").iterdir():
             os.utime(file, (0, 0))
@@ -63,7 +64,8 @@ def test_modules_count_however_deep_and_however_they_are_loaded(project: Path, r
     assert record(project, "import own.whole") == ({"own/__init__.py", "own/whole.py", "own/deeper.py"}, False)
 
 
-def test_a_module_counts_that_fails_to_import(project: Path) -> None:
+def test_broken_module(project: Path) -> None:
+    """A module that fails to import counts."""
     assert "own/broken.py" in record(project, "import own.broken")[0]
 
 
@@ -78,11 +80,13 @@ def test_a_module_counts_that_fails_to_import(project: Path) -> None:
         ("import os; os.listdir('own')", "own"),
     ],
 )
-def test_a_file_that_is_read_and_a_folder_that_is_listed_counts(project: Path, code: str, path: str) -> None:
+def test_files(project: Path, code: str, path: str) -> None:
+    """A file that is read counts, and a folder that is listed."""
     assert record(project, code) == ({path}, False)
 
 
-def test_what_a_parse_writes_does_not_wake_it_again(project: Path) -> None:
+def test_written(project: Path) -> None:
+    """What a parse writes does not trigger another one."""
     assert record(project, "open('made.json', 'w').close(); open('made.json')") == (set(), False)
 
 
@@ -94,15 +98,18 @@ def test_what_a_parse_writes_does_not_wake_it_again(project: Path) -> None:
         "import socket; socket.create_connection(('127.0.0.1', 9))",
     ],
 )
-def test_it_is_known_that_a_file_asks_the_outside(project: Path, code: str) -> None:
+def test_outside(project: Path, code: str) -> None:
+    """A file that asks the outside is known."""
     assert record(project, code)[1]
 
 
-def test_installed_packages_do_not_count(project: Path) -> None:
+def test_installed(project: Path) -> None:
+    """Installed packages do not count."""
     assert record(project, "import certifi; open(certifi.where()); import rich.table") == (set(), False)
 
 
-def test_a_record_that_was_cut_off_counts_as_none(tmp_path: Path) -> None:
+def test_interrupted(tmp_path: Path) -> None:
+    """An incomplete record counts as none."""
     reads = Reads(frozenset({"/a", "/b"}), frozenset({"/c"}), outside=True)
     with (tmp_path / "record").open("w+b") as file:
         reads.dump(file)
@@ -111,7 +118,8 @@ def test_a_record_that_was_cut_off_counts_as_none(tmp_path: Path) -> None:
         assert Reads.load(file) is None
 
 
-def test_an_edit_within_a_second_that_leaves_the_size_is_executed(tmp_path: Path) -> None:
+def test_young_bytecode(tmp_path: Path) -> None:
+    """An edit within a second that keeps the size is executed."""
     code = "from workbench.airflow.reads import distrust_young_bytecode as d; d(); import edited; print(edited.V)"
     process = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "PYTHONDONTWRITEBYTECODE": ""}
     file = tmp_path / "edited.py"

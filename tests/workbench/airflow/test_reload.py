@@ -51,9 +51,8 @@ def manager() -> WatchingManager:
     ],
     ids=["itself", "SQL", "module", "elsewhere", "what a broken file may miss", "what it made itself", "nothing"],
 )
-def test_a_change_concerns_the_files_that_have_read_it(
-    manager: WatchingManager, change: Changes, concerned: set[str]
-) -> None:
+def test_concerned(manager: WatchingManager, change: Changes, concerned: set[str]) -> None:
+    """A change concerns the DAG files that have read what changed."""
     assert {str(each.rel_path) for each in manager._concerned(change)} == concerned
 
 
@@ -69,7 +68,6 @@ def test_a_change_concerns_the_files_that_have_read_it(
     ],
     ids=["new", "first DAG", "ignored files", "an edit", "SQL", "elsewhere"],
 )
-def test_dag_files_are_listed_anew_where_their_list_may_be_another_one(
-    manager: WatchingManager, change: Changes, *, expected: bool
-) -> None:
+def test_lists_anew(manager: WatchingManager, change: Changes, *, expected: bool) -> None:
+    """DAG files are listed again where their list may differ."""
     assert manager._lists_anew(manager._dag_bundles[0], change) is expected

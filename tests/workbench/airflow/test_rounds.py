@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], Path]:
     """Return what a round does; give the folder in which each leaves a file."""
-    monkeypatch.setattr(rounds, "OFTEN", 0.0)
+    monkeypatch.setattr(rounds, "SHORTEST_PAUSE_SECONDS", 0.0)
 
     def be(deed: Callable[[], object]) -> Path:
         def one() -> None:
@@ -44,19 +44,21 @@ def count(folder: Path, looked: Rounds) -> int:
     return len(list(folder.iterdir()))
 
 
-def test_there_is_one_at_the_start_and_then_one_for_each_alarm(be: Callable[..., Path]) -> None:
+def test_requested(be: Callable[..., Path]) -> None:
+    """There is a round at the start, and then one for each request."""
     folder, looked = be(lambda: None), Rounds()
     looked.step()
     assert count(folder, looked) == 1
     looked.step()
     assert count(folder, looked) == 1
-    looked.ring()
+    looked.request()
     looked.step()
     assert count(folder, looked) == 2
 
 
-def test_one_that_leaves_something_is_followed_by_another(be: Callable[..., Path]) -> None:
-    folder, looked = be(lambda: sys.exit(rounds.LATER)), Rounds()
+def test_due(be: Callable[..., Path]) -> None:
+    """A round that leaves something is followed by another."""
+    folder, looked = be(lambda: sys.exit(rounds.DUE_IN)), Rounds()
     looked.step()
     assert count(folder, looked) == 1
     deadline = time.monotonic() + 30
@@ -67,21 +69,21 @@ def test_one_that_leaves_something_is_followed_by_another(be: Callable[..., Path
 
 
 @pytest.mark.parametrize("deed", [lambda: sys.exit(1), lambda: os.kill(os.getpid(), signal.SIGKILL)])
-def test_one_that_crashes_is_followed_by_another_at_the_next_alarm(
-    deed: Callable[[], object], be: Callable[..., Path]
-) -> None:
+def test_crash(deed: Callable[[], object], be: Callable[..., Path]) -> None:
+    """A round that crashes is followed by another at the next request."""
     folder, looked = be(deed), Rounds()
     looked.step()
     assert count(folder, looked) == 1
-    looked.ring()
+    looked.request()
     looked.step()
     assert count(folder, looked) == 2
 
 
-def test_an_alarm_during_a_round_makes_one_more(be: Callable[..., Path]) -> None:
+def test_requested_meanwhile(be: Callable[..., Path]) -> None:
+    """A request during a round causes one more."""
     folder, looked = be(lambda: time.sleep(0.2)), Rounds()
     looked.step()
-    looked.ring()
+    looked.request()
     looked.step()
     deadline = time.monotonic() + 30
     while len(list(folder.iterdir())) < 2:
@@ -91,14 +93,16 @@ def test_an_alarm_during_a_round_makes_one_more(be: Callable[..., Path]) -> None
     assert count(folder, looked) == 2
 
 
-def test_one_that_is_stuck_is_ended(be: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "STUCK", 0.2)
+def test_stuck(be: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round that takes too long is killed."""
+    monkeypatch.setattr(rounds, "TIMEOUT_SECONDS", 0.2)
     folder, looked = be(lambda: time.sleep(600)), Rounds()
     looked.step()
     assert count(folder, looked) <= 1
 
 
-def test_the_schedulers_end_ends_it(be: Callable[..., Path]) -> None:
+def test_end(be: Callable[..., Path]) -> None:
+    """A round ends with the scheduler."""
     be(lambda: time.sleep(600))
     looked = Rounds()
     looked.step()
@@ -109,9 +113,8 @@ def test_the_schedulers_end_ends_it(be: Callable[..., Path]) -> None:
     assert looked.sentinels() == []
 
 
-def test_where_none_can_be_forked_the_scheduler_goes_on(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_fork(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Where no round can be forked, the scheduler goes on."""
     looked = Rounds()
 
     def fail() -> None:

@@ -74,40 +74,52 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "trouble", [BREAKS_OFF, RESETS, *GATEWAY, answer(500, '{"detail": "Database error occurred"}')]
 )
-def test_a_request_is_sent_again(trouble: str) -> None:
+def test_sent_again(trouble: str) -> None:
+    """A request is sent again."""
     with serving(trouble, trouble, DONE) as (client, heard):
         client.variables.delete("name")
     assert heard == ["DELETE /variables/name HTTP/1.1"] * 3
 
 
 @pytest.mark.parametrize("trouble", [BREAKS_OFF, RESETS, GATEWAY[0]])
-def test_a_heartbeat_is_sent_once(trouble: str) -> None:
-    """The next one follows soon, and the supervisor counts those that failed."""
+def test_heartbeat(trouble: str) -> None:
+    """A heartbeat is sent once.
+
+    The next one follows soon, and the supervisor counts those that failed.
+    """
     with serving(trouble) as (client, heard), pytest.raises(httpx.HTTPError):
         client.task_instances.heartbeat(TASK, 1)
     assert heard == [f"PUT /task-instances/{TASK}/heartbeat HTTP/1.1"]
 
 
 @pytest.mark.parametrize("trouble", [BREAKS_OFF, RESETS])
-def test_a_state_that_was_taken_and_not_answered_is_reported(trouble: str) -> None:
-    """The second request is refused, because of the first one."""
+def test_lost_answer(trouble: str) -> None:
+    """A state whose answer was lost counts as reported.
+
+    The second request is refused, because of the first one.
+    """
     with serving(trouble, CONFLICT) as (client, heard):
         client.task_instances.defer(TASK, _Deferral())
     assert len(heard) == 2
 
 
-def test_a_state_that_is_refused_at_once_is_an_error() -> None:
+def test_refused() -> None:
+    """A state that is refused at once is an error."""
     with serving(CONFLICT) as (client, _), pytest.raises(ServerResponseError):
         client.task_instances.defer(TASK, _Deferral())
 
 
-def test_another_request_that_is_refused_after_a_lost_answer_is_an_error() -> None:
+def test_other_refused() -> None:
+    """Another request that is refused after a lost answer is an error."""
     with serving(BREAKS_OFF, CONFLICT) as (client, _), pytest.raises(ServerResponseError):
         client.dag_runs.clear("dag", "run")
 
 
-def test_tasks_bear_an_api_server_that_is_away_for_two_minutes() -> None:
-    """So do the settings promise: each try and each heartbeat comes that often, and there are that many."""
+def test_settings() -> None:
+    """Tasks outlive an api-server that is away for two minutes.
+
+    So do the settings promise: each try and each heartbeat comes that often, and there are that many.
+    """
     lines = (ROOT / "compose/airflow.env").read_text().splitlines()
     of = dict(line.removeprefix("AIRFLOW__").split("=", 1) for line in lines if line.startswith("AIRFLOW__"))
     wait = float(of["WORKERS__EXECUTION_API_RETRY_WAIT_MIN"])

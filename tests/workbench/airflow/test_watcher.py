@@ -65,7 +65,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def heard(watcher: Watcher, ears: Ears, path: Path) -> Changes:
-    """Wait until a change of a path is told, and give all that was told until then."""
+    """Wait until a change of a path is noticed, and return all changes until then."""
     changes = Changes()
     while str(path) not in changes.saved:
         assert ears.rung.acquire(timeout=PATIENCE)
@@ -73,7 +73,8 @@ def heard(watcher: Watcher, ears: Ears, path: Path) -> Changes:
     return changes
 
 
-def test_a_saved_file_is_told_however_it_is_saved(watcher: Watcher, ears: Ears, dags: Path) -> None:
+def test_saved(watcher: Watcher, ears: Ears, dags: Path) -> None:
+    """A saved file is noticed however it is saved."""
     file = dags / "first.py"
     file.write_text("2")
     assert not heard(watcher, ears, file).listed
@@ -87,7 +88,8 @@ def test_a_saved_file_is_told_however_it_is_saved(watcher: Watcher, ears: Ears, 
     assert ears.modes == [EVENTS]
 
 
-def test_new_and_deleted_files_are_told_as_such_with_their_folder(watcher: Watcher, ears: Ears, dags: Path) -> None:
+def test_listed(watcher: Watcher, ears: Ears, dags: Path) -> None:
+    """New and deleted files are noticed as such, with their folder."""
     file = dags / "folder/of/second.py"
     file.parent.mkdir(parents=True)
     file.write_text("2")
@@ -98,18 +100,20 @@ def test_new_and_deleted_files_are_told_as_such_with_their_folder(watcher: Watch
     assert str(file) in heard(watcher, ears, file).listed
 
 
-def test_many_files_at_once_are_told_together(watcher: Watcher, ears: Ears, dags: Path) -> None:
+def test_many(watcher: Watcher, ears: Ears, dags: Path) -> None:
+    """Many files at once are noticed together."""
     files = [dags / f"dag_{number}.py" for number in range(100)]
     for file in files:
         file.write_text("checked out")
-    told, changes = 0, Changes()
+    noticed, changes = 0, Changes()
     while not {str(file) for file in files} <= changes.saved:
         assert ears.rung.acquire(timeout=PATIENCE)
-        told, changes = told + 1, changes | watcher.take()
-    assert told < len(files) / 4
+        noticed, changes = noticed + 1, changes | watcher.take()
+    assert noticed < len(files) / 4
 
 
-def test_what_interpreters_and_editors_leave_is_not_told(watcher: Watcher, ears: Ears, dags: Path) -> None:
+def test_meaningless(watcher: Watcher, ears: Ears, dags: Path) -> None:
+    """What interpreters and editors leave is not noticed."""
     (dags / "__pycache__").mkdir()
     for name in ("__pycache__/first.cpython-311.pyc", ".first.py.swp", "first.py~", "4913", ".#first.py"):
         (dags / name).write_text("noise")
@@ -117,9 +121,8 @@ def test_what_interpreters_and_editors_leave_is_not_told(watcher: Watcher, ears:
     assert heard(watcher, ears, dags / "first.py") == Changes(frozenset({str(dags / "first.py")}))
 
 
-def test_files_elsewhere_are_watched_once_they_are_named(
-    watcher: Watcher, ears: Ears, dags: Path, tmp_path: Path
-) -> None:
+def test_elsewhere(watcher: Watcher, ears: Ears, dags: Path, tmp_path: Path) -> None:
+    """Files elsewhere are watched once they are named."""
     there, missing = tmp_path / "elsewhere.sql", tmp_path / "missing.yaml"
     there.write_text("SELECT 1")
     watcher.look_also_at({str(there), str(missing), str(dags / "first.py")})
@@ -134,9 +137,8 @@ def test_files_elsewhere_are_watched_once_they_are_named(
     assert ears.modes == [EVENTS]
 
 
-def test_folders_behind_links_are_watched_and_circles_end(
-    watcher: Watcher, ears: Ears, dags: Path, tmp_path: Path
-) -> None:
+def test_links(watcher: Watcher, ears: Ears, dags: Path, tmp_path: Path) -> None:
+    """Folders behind links are watched, and circles end."""
     real = tmp_path / "real"
     real.mkdir()
     (real / "circle").symlink_to(dags)
@@ -145,10 +147,11 @@ def test_folders_behind_links_are_watched_and_circles_end(
     assert str(real / "linked.py") in heard(watcher, ears, real / "linked.py").listed
 
 
-def test_where_no_events_arrive_the_watcher_polls_and_says_so(
-    watcher: Watcher, ears: Ears, dags: Path, tmp_path: Path
-) -> None:
-    """A file that is written by another name, outside of the watched folder, sends no event to the folder."""
+def test_polls(watcher: Watcher, ears: Ears, dags: Path, tmp_path: Path) -> None:
+    """Where no events arrive, the watcher polls and reports that.
+
+    A file that is written by another name, outside of the watched folder, sends no event to the folder.
+    """
     other_name = tmp_path / "other_name.py"
     os.link(dags / "first.py", other_name)
     other_name.write_text("22")
@@ -160,8 +163,11 @@ def test_where_no_events_arrive_the_watcher_polls_and_says_so(
     until(lambda: ears.modes == [EVENTS, POLLING, EVENTS])
 
 
-def test_files_in_new_folders_are_no_sign_that_events_do_not_arrive(watcher: Watcher, ears: Ears, dags: Path) -> None:
-    """Of a file that is saved before its new folder is listened to there is no event."""
+def test_new_folders(watcher: Watcher, ears: Ears, dags: Path) -> None:
+    """Files in new folders do not count as missing events.
+
+    Of a file that is saved before its new folder is listened to there is no event.
+    """
     for number in range(10):
         file = dags / f"new_{number}" / "file.py"
         file.parent.mkdir()
@@ -171,7 +177,8 @@ def test_files_in_new_folders_are_no_sign_that_events_do_not_arrive(watcher: Wat
     assert ears.modes == [EVENTS]
 
 
-def test_a_system_that_gives_no_events_is_polled_from_the_start(ears: Ears, tmp_path: Path) -> None:
+def test_no_events(ears: Ears, tmp_path: Path) -> None:
+    """A system without file events is polled from the start."""
     folder = tmp_path / "not there yet"
     watcher = Watcher((str(folder),), ears.rung.release, ears.report)
     watcher.start()

@@ -90,7 +90,7 @@ def test_first_level(words: list[str], runs: list[str]) -> None:
         (["--event", "a", "--conf", '{"x": 1}'], "are for the first DAG", "no DAG"),
         (["--file", "two.py"], "two.py defines 2 DAGs", "second, third"),
         (["--file", __file__], "test_request.py defines no DAG", "first"),
-        (["--file", "other.py"], "there is no file other.py", "nothing is at /"),
+        (["--file", "other.py"], "file other.py does not exist", "nothing is at /"),
     ],
 )
 def test_refused(words: list[str], what: str, why: str) -> None:

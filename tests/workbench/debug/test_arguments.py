@@ -18,7 +18,8 @@ def asked(*line: str) -> Request:
     return request(parser, parser.parse_args(line))
 
 
-def test_a_dag_a_date_params_tasks_and_events_are_read() -> None:
+def test_read() -> None:
+    """A DAG, a date, params, tasks and events are read."""
     got = asked(
         "loads", "2025-11-20", "--param", "day=x=y", "--param", "n=5", "--conf", '{"a": [1]}', "--task", "t*",
         "--event", "raw", "partition=2025-11-20", "rows=5", "--event", "other",
@@ -33,12 +34,16 @@ def test_a_dag_a_date_params_tasks_and_events_are_read() -> None:
     )
 
 
-def test_a_time_keeps_its_zone() -> None:
+def test_zone() -> None:
+    """A time keeps its zone."""
     assert asked("x", "2025-11-20T06:00+01:00").date == datetime(2025, 11, 20, 6, tzinfo=timezone(timedelta(hours=1)))
 
 
-def test_the_editors_prompts_ask_for_the_same() -> None:
-    """Each may be left empty; JSON is typed as it is."""
+def test_prompts() -> None:
+    """An editor's prompts ask for the same.
+
+    Each may be left empty; JSON is typed as it is.
+    """
     file = ("--file", "/x.py")
     typed = asked(*file, "--inputs", " 2025-11-20", "n=5 name='New York'", "a b*", 'raw {"p": "1;2"}; other k=v w=1;')
     assert typed.date == datetime(2025, 11, 20, tzinfo=UTC)
@@ -63,14 +68,18 @@ def test_the_editors_prompts_ask_for_the_same() -> None:
         ("x", "--inputs", "", "{", "", ""),
     ],
 )
-def test_what_makes_no_sense_is_a_usage_error(line: tuple[str, ...]) -> None:
+def test_usage(line: tuple[str, ...]) -> None:
+    """What makes no sense is a usage error."""
     with pytest.raises(SystemExit) as ended:
         asked(*line)
     assert ended.value.code == 2
 
 
-def test_a_request_can_be_handed_over_as_words() -> None:
-    """As to a container."""
+def test_words() -> None:
+    """A request can be passed on as words.
+
+    As to a container.
+    """
     whole = asked(
         "x", "2025-11-20", "--file", "/f.py", "--param", "a=b c", "--task", "t", "--event", "e", "k=1", "--slack"
     )

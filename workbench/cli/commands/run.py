@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(parser=parser)
 
 
-def run(args: argparse.Namespace) -> debug.Ran:
-    """Find the DAG and run it; the live Airflow knows nothing of it."""
+def run(args: argparse.Namespace) -> debug.DebugRun:
+    """Find the DAG and run it; the live Airflow is not touched."""
     request = arguments.request(args.parser, args)
     with debugger.looking_away():
         backend = choice.choose(args)
@@ -52,5 +52,5 @@ def in_docker(backend: Backend, request: Request, *, as_json: bool) -> NoReturn:
             why, fix = f"they see only the files in {dags}", f"move it to {dags}"
             raise UserError(f"{file} is not in the containers", why, fix, "file-outside")
         file = backend.root / "dags" / file.resolve().relative_to(dags)
-    words = ["python", "-m", "workbench.debug.run", *arguments.words(replace(request, file=file))]
+    words = ["python", "-m", "workbench.debug", *arguments.words(replace(request, file=file))]
     backend.shell([*words, "--json"] if as_json else words)

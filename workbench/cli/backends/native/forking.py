@@ -72,11 +72,10 @@ def preload() -> bool:
     try:
         from workbench.airflow import launcher  # noqa: PLC0415 it is Airflow that takes the time
 
-        launcher.preload()
+        return launcher.preload()
     except Exception:  # noqa: BLE001 a setting that Airflow refuses, for one
         traceback.print_exc()
         return False
-    return True
 
 
 def run_here(service: str) -> int:

@@ -1,0 +1,109 @@
+"""WORKBENCH_STOCK=1: Airflow as it is published runs the demo, and a failure is reported by its callback."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psutil
+import psycopg2
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.native.conftest import Stack, StackMaker
+
+pytestmark = [pytest.mark.native, pytest.mark.timeout(900)]
+
+DEADLINE = 180
+FAILS = """
+from airflow.sdk import dag, task
+
+from common.utils import task_failure_alert
+
+
+@dag(schedule=None, is_paused_upon_creation=False, default_args={"on_failure_callback": task_failure_alert})
+def fails():
+    @task
+    def raises():
+        raise ValueError("stock Airflow reports this")
+
+    raises()
+
+
+fails()
+"""
+
+
+@pytest.fixture(scope="module")
+def stock(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
+    """An environment of stock Airflow, with one DAG that fails beside the pipeline's."""
+    with make_stack("stock") as stack:
+        with (stack.root / ".env").open("a") as settings:
+            settings.write("WORKBENCH_STOCK=1\r\n")
+        (stack.root / "dags/fails.py").write_text(FAILS)
+        stack.up()
+        yield stack
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def query(stack: Stack, statement: str) -> Any:
+    """Return one value of Airflow's database."""
+    with closing(psycopg2.connect(stack.settings.database_url.replace("+psycopg2", ""))) as session:
+        cursor = session.cursor()
+        cursor.execute(statement)
+        return cursor.fetchone()[0]
+
+
+def test_alert(stock: Stack) -> None:
+    """An exception reaches Slack once, by the callback in the task's process."""
+    until(lambda: "fails" in {dag["dag_id"] for dag in stock.api.get("/dags")["dags"]})
+    stock.api.post("/dags/fails/dagRuns", {"dag_run_id": "fails", "logical_date": None})
+    until(lambda: stock.api.get("/dags/fails/dagRuns/fails")["state"] == "failed")
+    messages = httpx.get(f"{stock.settings.emulators_url}/slack/messages", trust_env=False).json()
+    (text,) = [message["text"] for message in messages]
+    assert "Task failed: fails.raises" in text
+    assert "stock Airflow reports this" in text
+
+
+def test_demo(stock: Stack) -> None:
+    """The demo's chain runs, and every number agrees."""
+    result = stock.dev("demo", "--json")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert json.loads(result.stdout)["ok"]
+
+
+def test_plain(stock: Stack) -> None:
+    """No module of workbench.airflow changes anything: stock's executor runs, nothing listens, nothing watches."""
+    log = (stock.settings.logs / "scheduler.log").read_text(errors="replace")
+    assert "WORKBENCH_STOCK is set: the scheduler is Airflow's own" in log
+    workers = [child.cmdline() for child in psutil.Process(stock.pid("scheduler")).children()]
+    assert any("LocalExecutor" in " ".join(words) for words in workers), workers
+    assert query(stock, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'scheduler\\_%'") == 0
+    assert query(stock, "SELECT to_regclass('workbench_watcher')") is None
+
+
+def test_run(stock: Stack) -> None:
+    """F5's run and the chain work by plain `dag.test()`, in a database of their own, with the events attached."""
+    failed = stock.dev("run", "fails", "--json")
+    assert failed.returncode == 1, failed.stdout + failed.stderr
+    assert [task["state"] for task in json.loads(failed.stdout)["tasks"]] == ["failed"]
+    refused = stock.dev("run", "load_warehouse", "--task", "plan")
+    assert "--task is not available" in refused.stderr
+    assert "WORKBENCH_STOCK is set" in refused.stderr
+    chained = stock.dev("chain", "ingest_call_logs", "--param", "partition=2025-11-20", "--json")
+    assert chained.returncode == 0, chained.stdout + chained.stderr
+    runs = json.loads(chained.stdout)["runs"]
+    assert [run["dag_id"] for run in runs] == ["ingest_call_logs", "load_warehouse", "transform_marts"]
+    assert runs[1]["run_id"].startswith("asset_triggered__")
