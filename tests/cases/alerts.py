@@ -49,7 +49,7 @@ TOLD = {
     ("failing", "mapped[2]"): "ValueError: number 2",
     ("failing", "deferred"): "TaskDeferralError: Trigger failure",
     ("dying", "speaks"): "ValueError: last words",
-    ("dying", "killed"): "killed, most likely out of memory: limit ",
+    ("dying", "killed"): "killed by SIGKILL",
     ("dying", "lost"): "the task and its supervisor were killed",
     ("dying", "frozen"): "no heartbeat",
     ("late", ""): "the run took longer than its limit of 0:00:02",
@@ -75,7 +75,7 @@ FAULTS = [
     ({"kind": "error"}, "slack-status"),
     ({"kind": "hang", "seconds": 60}, "network"),
     ({"kind": "drop"}, "network"),
-    ({"kind": "limit", "seconds": 60}, "no more messages"),
+    ({"kind": "limit", "seconds": 60}, "no action needed"),
 ]
 #: What breaks a DAG file -> words of its alert.
 BREAKS = {
@@ -256,7 +256,7 @@ class AlertCases:
             for name in ("failing.retried", "woken.raises")
             if name in message["text"]
         }
-        assert fields["woken.raises"]["*Woken by*"] == "spoilt of produces"
+        assert fields["woken.raises"]["*Triggered by*"] == "spoilt of produces"
         assert fields["failing.retried"]["*Try*"] == "2 of 2"
         assert fields["failing.retried"]["*Owner*"] == "tests"
         assert {"*Host*", "*Duration*"} <= fields["failing.retried"].keys()
@@ -314,7 +314,7 @@ class AlertCases:
             slack.fault(**fault)
             run = slack.start("one")
             eventually(lambda run=run: slack.state("one", run) == "failed", "the run ends while Slack fails")
-            log = [line for line in slack.log("one", run, "raises") if "Slack has not taken this message" in line]
+            log = [line for line in slack.log("one", run, "raises") if "Slack did not accept this message" in line]
             assert len(log) == 1
             assert fix in log[0]
             assert not slack.texts(run)

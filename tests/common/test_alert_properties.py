@@ -70,14 +70,14 @@ FAILURES = st.builds(
     kind=st.sampled_from(["task", "run", "burst", "import", "fixed"]),
     dag=ID, run=ID, task=ID, when=SHORT, owner=TEXT, host=TEXT, error=TEXT, reason=TEXT, file=TEXT,
     map_index=st.integers(-1, 10**6), attempt=st.integers(0, 10**6), attempts=st.integers(0, 10**6),
-    woken_by=st.lists(TEXT, max_size=3).map(tuple), names=st.lists(ID, min_size=1, max_size=12).map(tuple),
+    triggered_by=st.lists(TEXT, max_size=3).map(tuple), names=st.lists(ID, min_size=1, max_size=12).map(tuple),
     seconds=st.none() | st.floats(0, 1e9), count=st.integers(0, 10**6), repeat=st.booleans(),
 )  # fmt: skip
 #: A loaded machine is no reason to fail.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 #: As long as Airflow's database lets anything be.
 LONGEST = Failure(
-    dag="d" * 250, run="r" * 250, task="t" * 250, owner="o" * 2000, host="h" * 1000, woken_by=("a" * 1500,) * 12,
+    dag="d" * 250, run="r" * 250, task="t" * 250, owner="o" * 2000, host="h" * 1000, triggered_by=("a" * 1500,) * 12,
     map_index=10**6, attempt=99, attempts=99, seconds=1e6, error="e" * 10_000, repeat=True, count=200,
 )  # fmt: skip
 ESCAPE = re.compile(r"&(?:amp|lt|gt);")

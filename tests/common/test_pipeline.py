@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
-from common.error_mapping import airflow_outcomes
+from common.error_mapping import airflow_errors
 from common.errors import AccessRefusedError, BadDataError, SourceMissingError, StatementRefusedError
 from common.pipeline import day_of
 from common.settings import Settings
@@ -30,14 +30,14 @@ def test_a_run_without_a_day_says_how_to_give_one() -> None:
     "error", [BadDataError("f", "is bad"), AccessRefusedError("S", "no", "c"), StatementRefusedError("wrong")]
 )
 def test_what_trying_again_cannot_mend_is_not_tried_again(error: Exception) -> None:
-    with pytest.raises(AirflowFailException, match=str(error)[:5]), airflow_outcomes():
+    with pytest.raises(AirflowFailException, match=str(error)[:5]), airflow_errors():
         raise error
 
 
 def test_a_missing_source_is_a_skip_and_anything_else_may_be_retried() -> None:
-    with pytest.raises(AirflowSkipException, match="not there"), airflow_outcomes():
+    with pytest.raises(AirflowSkipException, match="not there"), airflow_errors():
         raise SourceMissingError("not there")
-    with pytest.raises(ConnectionError), airflow_outcomes():
+    with pytest.raises(ConnectionError), airflow_errors():
         raise ConnectionError
 
 
@@ -51,5 +51,5 @@ def test_settings_come_from_the_environment_and_an_empty_one_is_none(monkeypatch
 
 def test_a_date_that_is_none_names_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECOMS_START_DATE", "20/11/2025")
-    with pytest.raises(ValueError, match="TELECOMS_START_DATE is '20/11/2025': write a day as YYYY-MM-DD"):
+    with pytest.raises(ValueError, match="TELECOMS_START_DATE is '20/11/2025', which is not a valid date: write it as"):
         Settings.from_environment()

@@ -48,7 +48,7 @@ def test_a_key_that_is_not_there_is_named(place: Place, monkeypatch: pytest.Monk
 def test_a_key_that_is_none_shows_nothing_of_it(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "key.json").write_text('{"private_key": "very-secret"}')  # pragma: allowlist secret
     connect(place, monkeypatch, key_path=str(tmp_path / "key.json"))
-    with pytest.raises(AccessRefusedError, match="the service account's key is not one") as refused:
+    with pytest.raises(AccessRefusedError, match="the service account's key is not valid") as refused:
         read_values("telecoms-agents", "agents")
     assert "very-secret" not in str(refused.value)
 

@@ -58,7 +58,7 @@ def test_an_ingest_that_is_killed_on_the_way_leaves_nothing_to_see(place: Place)
 
 
 def test_a_missing_object_is_no_error_of_the_data(place: Place) -> None:
-    with pytest.raises(SourceMissingError, match=r"s3://.*/no/such key.csv is not there"):
+    with pytest.raises(SourceMissingError, match=r"s3://.*/no/such key.csv does not exist"):
         open_object(place.s3, place.lake, "no/such key.csv")
     with pytest.raises(BadDataError, match="is not in the bucket"):
         ObjectReader(place.s3, place.lake, "key")

@@ -31,11 +31,11 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 def read_csv(content: str | bytes, dataset: Any = AGENTS) -> list[dict[str, Any]]:
     stream = io.BytesIO(content.encode() if isinstance(content, str) else content)
-    return [row for batch in tabular.csv_batches(stream, dataset, "file.csv") for row in batch.to_pylist()]
+    return [row for batch in tabular.read_csv(stream, dataset, "file.csv") for row in batch.to_pylist()]
 
 
 def read_json(content: str, dataset: Any = SOCIAL_MEDIA) -> list[dict[str, Any]]:
-    batches = tabular.json_batches(io.BytesIO(content.encode()), dataset, "file.json")
+    batches = tabular.read_json(io.BytesIO(content.encode()), dataset, "file.json")
     return [row for batch in batches for row in batch.to_pylist()]
 
 
@@ -125,13 +125,13 @@ def test_an_unknown_column_is_left_out_with_a_warning(caplog: pytest.LogCaptureF
     [
         ("", "file.csv: is empty"),
         (" \n", "file.csv: is empty"),
-        ("iD;NamE;experience;state\n1;a;2;b\n", "file.csv, column id: cells are separated by ';' and not by ','"),
+        ("iD;NamE;experience;state\n1;a;2;b\n", "file.csv, column id: cells are separated by ';' instead of ','"),
         (AGENTS_HEAD + "1,a,2,b\n2,b,3,c,d\n", "file.csv, row 2: has 5 fields instead of 4: '2,b,3,c,d'"),
         (AGENTS_HEAD + "1,a,2,b\n2,b\n", "file.csv, row 2: has 2 fields instead of 4: '2,b'"),
-        (AGENTS_HEAD + '1,a,2,b\n2,"b', "file.csv: a quote is opened and never closed: the file seems to be cut off"),
+        (AGENTS_HEAD + '1,a,2,b\n2,"b', "file.csv: a quote is opened and not closed: the file is probably cut off"),
         (AGENTS_HEAD.encode() + b"1,a,2,b\n2,caf\xe9,3,c\n", r"file.csv, row 2, column name: b'caf\xe9' is not UTF-8"),
         (b"iD,N\xe4m\n", "file.csv: the headings are not UTF-8 (byte 4)"),
-        (AGENTS_HEAD.encode("utf-16"), "file.csv: is not text in UTF-8 (it looks like UTF-16): save it as UTF-8"),
+        (AGENTS_HEAD.encode("utf-16"), "file.csv: is not UTF-8 text (it looks like UTF-16): save it as UTF-8"),
     ],
 )  # fmt: skip
 def test_a_broken_csv_file_is_refused_by_file_row_and_column(content: str | bytes, message: str) -> None:
@@ -169,7 +169,7 @@ def test_json_comes_as_an_array_or_as_lines(as_lines: bool) -> None:
     ("text", "message"),
     [
         ("", "file.json: is empty"),
-        ("[1]", "file.json, row 1: is 1 and not a record"),
+        ("[1]", "file.json, row 1: is 1, which is not a record"),
         (json.dumps([complaint(), complaint()])[:-20], "file.json, row 2: is not JSON, or cut off"),
         ('{"complaint_id": 1}\n{"complaint_id"', "file.json, row 1, column customer_id: customer_id, complaint_"),
         (json.dumps([complaint(request_date={"at": 1})]), "file.json, row 1, column request_date: {'at': 1} is not a"),
@@ -185,7 +185,7 @@ def test_broken_json_is_refused_by_file_row_and_column(text: str, message: str) 
 
 def test_a_sheet_may_lack_empty_cells_at_the_end_of_a_row() -> None:
     cells = [["iD", "NamE", "experience", "state"], ["1", "a"], [2, "b", 3.5, True]]
-    (batch,) = tabular.cell_batches(cells, AGENTS, "sheet")
+    (batch,) = tabular.read_cells(cells, AGENTS, "sheet")
     assert batch.to_pylist() == [
         {"id": "1", "name": "a", "experience": None, "state": None},
         {"id": "2", "name": "b", "experience": "3.5", "state": "true"},
@@ -202,12 +202,12 @@ def test_a_sheet_may_lack_empty_cells_at_the_end_of_a_row() -> None:
 )  # fmt: skip
 def test_a_broken_sheet_is_refused(cells: list[list[str]], message: str) -> None:
     with pytest.raises(BadDataError) as error:
-        list(tabular.cell_batches(cells, AGENTS, "sheet"))
+        list(tabular.read_cells(cells, AGENTS, "sheet"))
     assert message in str(error.value)
 
 
 def test_parquet_has_the_row_number_and_the_time_of_ingest() -> None:
-    table = write(tabular.csv_batches(io.BytesIO(f"{AGENTS_HEAD}7,a,2,b\n8,,,\n".encode()), AGENTS, "f"))
+    table = write(tabular.read_csv(io.BytesIO(f"{AGENTS_HEAD}7,a,2,b\n8,,,\n".encode()), AGENTS, "f"))
     assert table.column_names == ["id", "name", "experience", "state", "_row", "_ingested_at"]
     assert table["_row"].to_pylist() == [1, 2]
     assert table["_ingested_at"].to_pylist() == [NOW, NOW]
@@ -216,13 +216,13 @@ def test_parquet_has_the_row_number_and_the_time_of_ingest() -> None:
 
 def test_headings_without_rows_are_refused() -> None:
     with pytest.raises(BadDataError, match="has no rows"):
-        write(tabular.csv_batches(io.BytesIO(AGENTS_HEAD.encode()), AGENTS, "f"))
+        write(tabular.read_csv(io.BytesIO(AGENTS_HEAD.encode()), AGENTS, "f"))
 
 
 def customers_born(*births: str) -> Any:
     lines = "".join(f"{number},n,m,{birth},2020-01-01,e,a\n" for number, birth in enumerate(births))
     content = f"customer iD,name,Gender,DATE of biRTH,signup DATE,email,address\n{lines}"
-    return tabular.csv_batches(io.BytesIO(content.encode()), CUSTOMERS, "f")
+    return tabular.read_csv(io.BytesIO(content.encode()), CUSTOMERS, "f")
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ from common import tabular
 head = b"customer iD,name,Gender,DATE of biRTH,signup DATE,email,address\\n"
 convert(io.BytesIO(head + b"1,a,m,2000-01-01,01/02/2020,e,x\\n"), io.BytesIO(), CUSTOMERS, "f.csv")
 convert(io.BytesIO(b'[{"id": 1, "name": "a", "experience": null, "state": "b"}]'), io.BytesIO(), AGENTS, "f.json")
-list(tabular.cell_batches([["id", "name", "experience", "state"], ["1"]], AGENTS, "sheet"))
+list(tabular.read_cells([["id", "name", "experience", "state"], ["1"]], AGENTS, "sheet"))
 sys.exit("pandas" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

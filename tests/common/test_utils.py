@@ -24,7 +24,7 @@ RUN = SimpleNamespace(
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Failure]:
     """What is told."""
     failures: list[Failure] = []
-    monkeypatch.setattr(outbox, "tell", failures.append)
+    monkeypatch.setattr(outbox, "report", failures.append)
     return failures
 
 
@@ -58,7 +58,7 @@ def test_a_run_without_a_date_is_told_with_the_events_that_woke_it(told: list[Fa
     run = SimpleNamespace(dag_id="d", run_id="r", logical_date=None, start_date=DAY, consumed_asset_events=events)
     task_failure_alert(context(dag_run=run))
     assert told[0].when == ""
-    assert told[0].woken_by == ("raw of ingest (x 2)", "more")
+    assert told[0].triggered_by == ("raw of ingest (x 2)", "more")
 
 
 def test_a_try_that_was_lost_with_others_to_come_is_not_told(told: list[Failure]) -> None:

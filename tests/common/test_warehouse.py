@@ -204,7 +204,7 @@ def test_a_plan_asks_for_what_is_new_and_not_for_what_ever_was(
     loading.announce("2025-11-20", "a")
     loading.load()
     loading.place.query(
-        "INSERT INTO RAW.LOAD_LEDGER SELECT dataset, 'day ' || n, load_id || n, etag, row_count, announced_at, wave, "
+        "INSERT INTO RAW.LOAD_LEDGER SELECT dataset, 'day ' || n, load_id || n, etag, row_count, announced_at, batch, "
         "published_at "
         "FROM RAW.LOADS, (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS n FROM TABLE(GENERATOR(ROWCOUNT => 50000)))"
     )
@@ -354,7 +354,7 @@ GOOD = {column: ["x"] * 100 for column in CALL_LOGS.columns} | {"_row": [*range(
         (parquet(**GOOD)[:-50], "is not Parquet"),
         (parquet(call_id=["a"], agent=["b"]), "column customer_id: customer_id, complaint_category, agent_id"),
         (parquet(**{name: cells[:0] for name, cells in GOOD.items()}), "has no rows"),
-        (parquet(**{name: cells[:7] for name, cells in GOOD.items()}), "has 7 rows and not 100 as announced"),
+        (parquet(**{name: cells[:7] for name, cells in GOOD.items()}), "has 7 rows instead of the announced 100"),
         (torn(parquet(**GOOD)), "call_logs.parquet"),
     ],
 )

@@ -48,5 +48,5 @@ class TestAlerts(cases.AlertCases):
         stack.finish("hog", stack.trigger("hog"))
         cases.only(1, lambda: alerts.texts("hog"), "it is told")
         limit = stack.container("scheduler")["HostConfig"]["Memory"] >> 20
-        assert f"killed for want of memory: limit {limit} MiB" in alerts.texts("hog.takes")[0]
+        assert f"killed: out of memory, limit {limit} MiB" in alerts.texts("hog.takes")[0]
         (stack.checkout / "dags/hog.py").unlink()

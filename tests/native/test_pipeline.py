@@ -144,12 +144,14 @@ def test_the_demo_runs_the_chain_and_every_number_agrees(first_demo: dict[str, A
 
 
 def test_each_stage_is_woken_by_the_one_before(first_demo: dict[str, Any]) -> None:
-    loads = [run for run in first_demo["runs"] if run["dag_id"] == "load_warehouse" and run["woken_by"] != [BY_TIME]]
+    loads = [
+        run for run in first_demo["runs"] if run["dag_id"] == "load_warehouse" and run["triggered_by"] != [BY_TIME]
+    ]
     marts = [run for run in first_demo["runs"] if run["dag_id"] == "transform_marts"]
     assert loads
-    assert all(event.startswith("raw_") for run in loads for event in run["woken_by"])
+    assert all(event.startswith("raw_") for run in loads for event in run["triggered_by"])
     assert marts
-    assert all(set(run["woken_by"]) == {"warehouse"} for run in marts)
+    assert all(set(run["triggered_by"]) == {"warehouse"} for run in marts)
 
 
 def test_a_second_demo_changes_no_row_and_says_so(stack: Stack, pipeline: Pipeline) -> None:

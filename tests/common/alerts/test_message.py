@@ -39,7 +39,7 @@ def test_a_record_of_another_version_is_read_as_far_as_it_goes() -> None:
 def test_a_burst_says_how_many_failed_and_the_first_names() -> None:
     text = samples()["burst"].text
     assert "200 tasks failed" in text
-    assert "10 of them told one by one; the others: ingest[10], ingest[11]" in text
+    assert "First 10 reported individually; also failed: ingest[10], ingest[11]" in text
     assert "ingest[19] and 180 more" in text
 
 
@@ -51,7 +51,7 @@ def test_a_terminal_shows_the_same_words(
     failure = samples()[kind]
     terminal.show(failure)
     shown = capsys.readouterr().out
-    why = failure.why if failure.kind != "burst" else "10 of them told one by one"
+    why = failure.why if failure.kind != "burst" else "First 10 reported individually"
     for part in (failure.title, why.split("\n")[-1][:20], failure.url):
         assert part in shown
 
@@ -59,7 +59,7 @@ def test_a_terminal_shows_the_same_words(
 def test_a_kill_is_told_with_the_limit_that_tasks_run_under() -> None:
     limit = memory.limit_mib()
     assert limit > 0
-    assert memory.why_it_ended(-9, 0) == f"killed, most likely out of memory: limit {limit} MiB"
-    assert memory.why_it_ended(-9, 1) == f"killed for want of memory: limit {limit} MiB"
-    assert memory.why_it_ended(-11, 0) == "the process crashed (segmentation fault) (signal 11)"
-    assert memory.why_it_ended(3, 0) == "the process ended without a word, with exit status 3"
+    assert memory.why_it_ended(-9, 0) == "killed by SIGKILL"
+    assert memory.why_it_ended(-9, 1) == f"killed: out of memory, limit {limit} MiB"
+    assert memory.why_it_ended(-11, 0) == "crashed: segmentation fault"
+    assert memory.why_it_ended(3, 0) == "exited with status 3 and logged nothing"

@@ -22,7 +22,7 @@ from common.alerts import ledger as ledgers
 from common.alerts import outbox, slack
 from common.alerts.ledger import Ledger
 from common.alerts.message import Failure
-from common.alerts.outbox import deliver, tell
+from common.alerts.outbox import deliver, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,9 +80,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little patience and short pauses."""
     monkeypatch.setattr(slack.send, "__defaults__", (1.5,))
-    monkeypatch.setattr(outbox, "PATIENCE", 3.0)
-    monkeypatch.setattr(outbox, "QUIET", 0.2)
-    monkeypatch.setattr(ledgers, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(outbox, "TIMEOUT_SECONDS", 3.0)
+    monkeypatch.setattr(outbox, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(ledgers, "FIRST_PAUSE_SECONDS", 0.1)
 
 
 def failure(number: int = 0, **changes: Any) -> Failure:
@@ -116,7 +116,7 @@ def at_once(count: int, work: Callable[[int], object]) -> None:
 
 
 def test_one_failure_that_many_processes_notice_is_told_once(inbox: Inbox) -> None:
-    at_once(8, lambda _: tell(failure()))
+    at_once(8, lambda _: report(failure()))
     settle()
     assert len(inbox.messages()) == 1
 
@@ -125,9 +125,9 @@ def test_each_map_index_try_and_run_is_a_failure_of_its_own(inbox: Inbox) -> Non
     for run in ("a", "b"):
         for attempt in (1, 2):
             for index in (-1, 0):
-                tell(failure(index, run=run, attempt=attempt))
-    tell(failure(kind="run", began="2025-11-20T00:00:00+00:00"))
-    tell(failure(kind="run", began="2025-11-21T00:00:00+00:00"))
+                report(failure(index, run=run, attempt=attempt))
+    report(failure(kind="run", began="2025-11-20T00:00:00+00:00"))
+    report(failure(kind="run", began="2025-11-21T00:00:00+00:00"))
     assert len(inbox.messages()) == 10
 
 
@@ -136,27 +136,27 @@ def test_the_message_has_a_username_from_the_settings_and_a_channel_of_its_dag(
 ) -> None:
     monkeypatch.setenv("AIRFLOW_ALERT_USERNAME", "Night watch")
     monkeypatch.setenv("AIRFLOW_ALERT_CHANNEL", "#elsewhere")
-    tell(failure(channel=inbox.channel))
+    report(failure(channel=inbox.channel))
     (message,) = inbox.messages()
     assert message["username"] == "Night watch"
 
 
 def test_two_hundred_failures_at_once_are_told_or_folded_and_none_twice(inbox: Inbox, hurried: None) -> None:
-    at_once(20, lambda number: [tell(failure(20 * step + number)) for step in range(10)])
+    at_once(20, lambda number: [report(failure(20 * step + number)) for step in range(10)])
     settle()
     *single, burst = inbox.messages()
     assert len(single) == 10
     assert "200 tasks failed" in burst["text"]
     told = Counter(message["text"].split(",")[0] for message in single)
     assert set(told.values()) == {1}
-    assert "10 of them told one by one" in burst["text"]
+    assert "First 10 reported individually" in burst["text"]
     assert "180 more" in burst["text"]
     assert Ledger.shared().next_due() is None
 
 
 def test_ten_failures_of_a_run_are_told_one_by_one_and_an_eleventh_says_so(inbox: Inbox, hurried: None) -> None:
     for number in range(11):
-        tell(failure(number))
+        report(failure(number))
     assert len(inbox.messages()) == 10
     settle()
     assert "11 tasks of this run have failed" in json.dumps(inbox.messages()[-1]["blocks"])
@@ -166,7 +166,7 @@ def test_ten_failures_of_a_run_are_told_one_by_one_and_an_eleventh_says_so(inbox
 def test_what_slack_limits_for_a_moment_arrives_without_a_word(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
     inbox.fault(kind="limit", times=1, seconds=1)
     inbox.fault(kind="error", times=1)
-    tell(failure())
+    report(failure())
     assert len(inbox.messages()) == 1
     assert not caplog.records
 
@@ -185,7 +185,7 @@ def test_a_refusal_is_one_warning_that_says_what_to_mend_and_is_told_later(
     error: str, fix: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox.fault(kind="error", error=error)
-    tell(failure())
+    report(failure())
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert fix in record.getMessage()
@@ -200,9 +200,9 @@ def test_where_slack_fails_a_task_waits_no_longer_than_agreed_and_is_told_once_i
     kind: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     inbox.fault(kind=kind, seconds=30)
-    tell(failure())
+    report(failure())
     (record,) = caplog.records
-    assert "kept" in record.getMessage()
+    assert "Queued; retried for 24 h" in record.getMessage()
     assert inbox.messages() == [] or kind == "slow"
     inbox.fix()
     settle()
@@ -213,11 +213,11 @@ def test_a_message_that_slack_took_without_an_answer_says_that_it_may_be_there_t
     inbox: Inbox, hurried: None
 ) -> None:
     inbox.fault(kind="lose", times=1)
-    tell(failure())
+    report(failure())
     settle()
     first, second = inbox.messages()
-    assert "may be here twice" not in json.dumps(first["blocks"])
-    assert "may be here twice" in json.dumps(second["blocks"])
+    assert "may appear twice" not in json.dumps(first["blocks"])
+    assert "may appear twice" in json.dumps(second["blocks"])
 
 
 def test_where_nothing_listens_the_warning_names_the_network(
@@ -230,7 +230,7 @@ def test_where_nothing_listens_the_warning_names_the_network(
         "AIRFLOW_CONN_SLACK_API_DEFAULT",
         json.dumps(connection | {"extra": {"base_url": f"http://127.0.0.1:{port}/api/"}}),
     )
-    tell(failure())
+    report(failure())
     (record,) = caplog.records
     assert "No connection to Slack" in record.getMessage()
 
@@ -240,7 +240,7 @@ def test_a_connection_without_a_token_is_said_to_be_so(
     hurried: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps({"conn_type": "slack"}))
-    tell(failure())
+    report(failure())
     assert "AIRFLOW_CONN_SLACK_API_DEFAULT" in caplog.records[-1].getMessage()
 
 
@@ -255,14 +255,14 @@ def test_one_channel_that_refuses_does_not_hold_up_the_others(inbox: Inbox, hurr
 def test_a_sender_that_is_killed_before_it_sent_loses_nothing(
     inbox: Inbox, hurried: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledgers, "HOLD", 1.0)
+    monkeypatch.setattr(ledgers, "CLAIM_SECONDS", 1.0)
 
     def die(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def doomed() -> None:
         slack.send = die
-        tell(failure())
+        report(failure())
 
     process = FORK.Process(target=doomed)
     process.start()
@@ -295,11 +295,11 @@ def test_a_message_that_is_a_day_late_is_given_up_and_logged(
 ) -> None:
     shared = Ledger.shared()
     shared.add(failure(), send=False)
-    monkeypatch.setattr(ledgers, "LATEST", 0)
+    monkeypatch.setattr(ledgers, "RETRY_SECONDS", 0)
     shared.forget()
     settle()
     assert inbox.messages() == []
-    assert "given up" in caplog.text
+    assert "discarded" in caplog.text
     assert not shared.add(failure(), send=True)
 
 
@@ -319,5 +319,5 @@ def test_a_ledger_that_cannot_be_written_does_not_silence_it(
 ) -> None:
     (place / "file").touch()
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(place / "file"))
-    tell(failure())
+    report(failure())
     assert len(inbox.messages()) == 1

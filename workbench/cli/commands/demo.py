@@ -14,7 +14,7 @@ from rich.table import Table
 from workbench.cli.backends import choice
 from workbench.cli.commands import up
 from workbench.cli.sample import marts, sources
-from workbench.cli.sample.runs import Chain, Run
+from workbench.cli.sample.runs import Demo, Run
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Demonstrated:
                     "state": run.state,
                     "day": run.day,
                     "seconds": run.seconds,
-                    "woken_by": run.woken_by,
+                    "triggered_by": run.triggered_by,
                     "rows": run.rows,
                 }
                 for run in self.runs
@@ -89,7 +89,9 @@ class Demonstrated:
             chain.add_column(heading, no_wrap=heading != "triggered by")
         for run in self.runs:
             name = f"{run.dag_id} {run.day}" if run.day else run.dag_id
-            chain.add_row(name, _coloured(run.state), _number(run.seconds), _number(run.rows), _grouped(run.woken_by))
+            chain.add_row(
+                name, _coloured(run.state), _number(run.seconds), _number(run.rows), _grouped(run.triggered_by)
+            )
         console.print(chain)
         table = Table("check", "warehouse", "sources", "", title="Every number beside what the sources hold")
         for check in self.checks:
@@ -130,12 +132,12 @@ def run(args: argparse.Namespace) -> Demonstrated:
     # Airflow's hooks resolve connections from the environment, and warn of what nobody here can fix.
     os.environ.update(where.outside() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"})
 
-    def tell(run: Run) -> None:
+    def report(run: Run) -> None:
         rows = f"  {run.rows:,} rows" if run.rows is not None else ""
         console.print(f"{time.monotonic() - began:6.1f} s  {run.dag_id} {run.day or ''}  {_coloured(run.state)}{rows}")
 
     before = marts.read()
-    chain = Chain(environment.api, days, tell)
+    chain = Demo(environment.api, days, report)
     chain.start()
     console.print(f"Started the ingest of {len(days)} days; each stage is triggered by the events of the one before.")
     runs = tuple(chain.follow(args.timeout))

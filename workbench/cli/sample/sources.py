@@ -1,4 +1,4 @@
-"""What the sources really hold, counted without any of the pipeline's code: the yardstick of `./dev demo`."""
+"""What the sources hold, counted without the pipeline's parsing and SQL: `./dev demo` compares the marts with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,14 +16,13 @@ if TYPE_CHECKING:
 CUSTOMERS_KEY = "customers/customers_dataset.csv"
 CALLS_KEY = "call logs/call_logs_day_{day}.csv"
 COMPLAINTS_KEY = "social_medias/media_complaint_day_{day}.json"
-SHEETS_API = "https://sheets.googleapis.com"
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Sources:
-    """All source rows, their headings squashed to lower-case letters and digits.
+    """All source rows; their headings are reduced to lower-case letters and digits.
 
     :ivar calls: day -> rows.
     :ivar complaints: day -> rows.
@@ -36,7 +34,7 @@ class Sources:
     complaints: dict[date, list[Row]]
 
     def rows(self) -> dict[str, int]:
-        """Rows of each dataset, duplicates included."""
+        """Return the rows of each dataset, with duplicates."""
         return {
             "agents": len(self.agents),
             "customers": len(self.customers),
@@ -45,7 +43,7 @@ class Sources:
         }
 
     def marts(self) -> dict[str, int]:
-        """Rows that each mart must have: one a customer, one an agent, one a call or complaint."""
+        """Return the rows that each mart must have: one for each customer, agent, call or complaint."""
         facts = _distinct(self.calls.values(), "callid") + _distinct(self.complaints.values(), "complaintid")
         return {
             "dim_customers": _distinct([self.customers], "customerid"),
@@ -55,7 +53,7 @@ class Sources:
         }
 
     def without_agent(self) -> int:
-        """Count the calls and complaints whose agent is missing from the sheet."""
+        """Return how many calls and complaints have an agent that is missing from the sheet."""
         known = {_key(row["id"]) for row in self.agents}
         latest: dict[tuple[str, str], str] = {}
         for kind, name, days in (("call", "callid", self.calls), ("complaint", "complaintid", self.complaints)):
@@ -65,7 +63,7 @@ class Sources:
 
 
 def read(settings: Mapping[str, str], days: Iterable[date]) -> Sources:
-    """Read every source whole, by the connections of the running environment.
+    """Read all of every source, by the connections of the running environment.
 
     :param settings: the environment that Airflow's processes have.
     """
@@ -81,27 +79,17 @@ def read(settings: Mapping[str, str], days: Iterable[date]) -> Sources:
     days = list(days)
     return Sources(
         customers=_csv_rows(text(CUSTOMERS_KEY)),
-        agents=_sheet_rows(settings),
+        agents=_sheet_rows(),
         calls={day: _csv_rows(text(CALLS_KEY.format(day=day))) for day in days},
         complaints={day: list(map(_squashed, json.loads(text(COMPLAINTS_KEY.format(day=day))))) for day in days},
     )
 
 
-def _sheet_rows(settings: Mapping[str, str]) -> list[Row]:
-    from airflow.hooks.base import BaseHook  # noqa: PLC0415
-    from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
-    from google.oauth2.service_account import Credentials  # noqa: PLC0415
+def _sheet_rows() -> list[Row]:
+    from common.settings import sheet_of  # noqa: PLC0415
+    from common.sheets import read_values  # noqa: PLC0415
 
-    extra = BaseHook.get_connection("google_cloud_default").extra_dejson
-    credentials = Credentials.from_service_account_file(
-        extra["key_path"], scopes=["https://www.googleapis.com/auth/spreadsheets.readonly"]
-    )
-    where = f"{settings['TELECOMS_AGENTS_SPREADSHEET_ID']}/values/{quote(settings['TELECOMS_AGENTS_RANGE'])}"
-    url = f"{extra.get('api_endpoint', SHEETS_API)}/v4/spreadsheets/{where}"
-    with AuthorizedSession(credentials) as session:
-        response = session.get(url, timeout=30)
-    response.raise_for_status()
-    heading, *rows = response.json()["values"]
+    heading, *rows = read_values(*sheet_of("agents"))
     return [_squashed(dict(zip(heading, row + [""] * (len(heading) - len(row)), strict=True))) for row in rows]
 
 
