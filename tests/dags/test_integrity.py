@@ -40,28 +40,33 @@ def parsed() -> dict[str, Any]:
     return parse("1")
 
 
-def test_every_dag_file_is_listed_here() -> None:
+def test_files() -> None:
+    """Every DAG file is in FILES, with what it announces."""
     assert {str(path.relative_to(DAGS)) for path in DAGS.rglob("*.py")} == FILES.keys()
 
 
-def test_every_file_is_imported_without_a_connection_and_gives_the_dag_of_its_name(parsed: dict[str, Any]) -> None:
+def test_import(parsed: dict[str, Any]) -> None:
+    """Every file imports without a connection, and its DAG has its name."""
     assert parsed["import_errors"] == {}
     assert set(parsed["dags"]) == {Path(file).stem for file in FILES}
     assert all(dag["file"] == f"{dag_id}.py" for dag_id, dag in parsed["dags"].items())
 
 
-def test_no_heavy_client_is_imported_to_parse(parsed: dict[str, Any]) -> None:
+def test_light(parsed: dict[str, Any]) -> None:
+    """No file imports a heavy client."""
     assert parsed["heavy"] == []
 
 
-def test_every_task_and_every_dag_tells_of_its_failure(parsed: dict[str, Any]) -> None:
+def test_callbacks(parsed: dict[str, Any]) -> None:
+    """Every task and every DAG reports its failure."""
     for dag_id, dag in parsed["dags"].items():
         assert dag["callback"] == "task_failure_alert", dag_id
         for task_id, task in dag["tasks"].items():
             assert task["callback"] == ["task_failure_alert"], f"{dag_id}.{task_id}"
 
 
-def test_every_dag_is_documented_tagged_and_bounded_in_time(parsed: dict[str, Any]) -> None:
+def test_arguments(parsed: dict[str, Any]) -> None:
+    """Every DAG has a doc and a tag, every task an owner and a timeout."""
     for dag_id, dag in parsed["dags"].items():
         assert dag["doc"], dag_id
         assert "telecoms" in dag["tags"], dag_id
@@ -70,19 +75,22 @@ def test_every_dag_is_documented_tagged_and_bounded_in_time(parsed: dict[str, An
             assert task["timeout"]
 
 
-def test_each_dag_announces_its_asset_from_one_task(parsed: dict[str, Any]) -> None:
+def test_assets(parsed: dict[str, Any]) -> None:
+    """Each DAG announces its asset from one task."""
     for file, assets in FILES.items():
         tasks = parsed["dags"][Path(file).stem]["tasks"]
         assert [asset for task in tasks.values() for asset in task["outlets"]] == assets, file
 
 
-def test_two_parses_serialize_alike_so_that_no_parse_makes_a_new_dag_version(parsed: dict[str, Any]) -> None:
+def test_stable(parsed: dict[str, Any]) -> None:
+    """Two parses serialize alike, so that no parse creates a new DAG version."""
     again = parse("2")
     for dag_id, dag in parsed["dags"].items():
         assert dag["serialized"] == again["dags"][dag_id]["serialized"], dag_id
 
 
-def test_assets_are_made_in_one_module() -> None:
+def test_one_module() -> None:
+    """Assets are made in one module."""
     makers = [
         path.relative_to(ROOT)
         for folder in (DAGS, ROOT / "common")
@@ -92,6 +100,7 @@ def test_assets_are_made_in_one_module() -> None:
     assert makers == [Path("common/assets.py")]
 
 
-def test_imports_run_one_way() -> None:
+def test_imports() -> None:
+    """`common` imports neither `dags` nor `workbench`."""
     for path in (ROOT / "common").rglob("*.py"):
         assert not re.search(r"^\s*(from|import) (dags|workbench|emulators)\b", path.read_text(), re.MULTILINE), path
