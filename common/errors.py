@@ -30,9 +30,8 @@ class AccessRefusedError(Exception):
     """
 
     def __init__(self, service: str, why: str, connection: str) -> None:
-        super().__init__(
-            f"{service} refused: {why}. Fix the connection {connection} (AIRFLOW_CONN_{connection.upper()})."
-        )
+        fix = f"Fix the connection {connection} (AIRFLOW_CONN_{connection.upper()})."
+        super().__init__(f"{service} refused: {why.rstrip('.')}. {fix}")
 
 
 class StatementRefusedError(Exception):

@@ -109,7 +109,7 @@ class Failure:
     def url(self) -> str:
         """Return the address of the log, or of the run, or of Airflow."""
         base = base_url()
-        if not self.run:
+        if self.kind in {"import", "fixed"} or not self.run:
             return f"{base}/"
         url = f"{base}/dags/{quote(self.dag, safe='')}/runs/{quote(self.run, safe='')}"
         if self.kind != "task":

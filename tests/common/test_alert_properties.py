@@ -67,8 +67,8 @@ ID = st.builds(
 )
 FAILURES = st.builds(
     Failure,
-    kind=st.sampled_from(["task", "run", "burst", "import", "fixed"]),
-    dag=ID, run=ID, task=ID, when=SHORT, owner=TEXT, host=TEXT, error=TEXT, reason=TEXT, file=TEXT,
+    kind=st.sampled_from(["task", "run", "burst", "import", "fixed", "rule"]),
+    dag=ID, run=ID, task=ID, headline=ID, when=SHORT, owner=TEXT, host=TEXT, error=TEXT, reason=TEXT, file=TEXT,
     map_index=st.integers(-1, 10**6), attempt=st.integers(0, 10**6), attempts=st.integers(0, 10**6),
     triggered_by=st.lists(TEXT, max_size=3).map(tuple), names=st.lists(ID, min_size=1, max_size=12).map(tuple),
     seconds=st.none() | st.floats(0, 1e9), count=st.integers(0, 10**6), repeat=st.booleans(),
@@ -179,7 +179,7 @@ def test_button(failure: Failure) -> None:
     assert buttons == ([failure.url] if len(failure.url) <= URL else [])
     parts = urlsplit(failure.url)
     assert parts.scheme in {"http", "https"}
-    if failure.kind not in {"import", "fixed"}:
+    if failure.kind not in {"import", "fixed"} and failure.run:
         path = parts.path.split("/")
         assert (path[1], path[3]) == ("dags", "runs")
         assert unquote(path[2]) == failure.dag

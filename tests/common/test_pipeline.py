@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
+from common.defaults import daily_defaults
 from common.error_mapping import airflow_errors
 from common.errors import AccessRefusedError, BadDataError, SourceMissingError, StatementRefusedError
 from common.pipeline import day_of
-from common.settings import Settings
+from common.settings import Settings, sheet_of
 
 DAY = datetime(2025, 11, 20, tzinfo=UTC)
 
@@ -59,3 +60,19 @@ def test_bad_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECOMS_START_DATE", "20/11/2025")
     with pytest.raises(ValueError, match="TELECOMS_START_DATE is '20/11/2025', which is not a valid date: write it as"):
         Settings.from_environment()
+
+
+def test_sheet_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each sheet has a spreadsheet and a range of its own, named after its dataset."""
+    assert sheet_of("agents") == ("telecoms-agents", "agents")
+    monkeypatch.setenv("TELECOMS_TEAMS_SPREADSHEET_ID", "1x2y")
+    monkeypatch.setenv("TELECOMS_TEAMS_RANGE", "teams!A:C")
+    assert sheet_of("teams") == ("1x2y", "teams!A:C")
+    assert sheet_of("agents") == ("telecoms-agents", "agents")
+
+
+def test_one_param_for_each_dag() -> None:
+    """The day of one DAG's run is not the day of another's."""
+    first, second = daily_defaults()["params"]["partition"], daily_defaults()["params"]["partition"]
+    first.resolve("2025-11-20")
+    assert second.resolve() is None

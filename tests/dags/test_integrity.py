@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 DAGS = ROOT / "dags"
 
-#: Every DAG file and what its DAG's tasks announce. A new file belongs in here.
+#: Every DAG file, and the assets that its DAG's tasks announce. Add a new file here.
 FILES = {
     "telecoms/ingest_agents.py": ["raw_agents"],
     "telecoms/ingest_customers.py": ["raw_customers"],
@@ -42,7 +42,9 @@ def parsed() -> dict[str, Any]:
 
 def test_files() -> None:
     """Every DAG file is in FILES, with what it announces."""
-    assert {str(path.relative_to(DAGS)) for path in DAGS.rglob("*.py")} == FILES.keys()
+    files = {str(path.relative_to(DAGS)) for path in DAGS.rglob("*.py")}
+    assert not files - FILES.keys(), "add them to FILES in tests/dags/test_integrity.py, with the assets they announce"
+    assert not FILES.keys() - files, "remove them from FILES in tests/dags/test_integrity.py: the files do not exist"
 
 
 def test_import(parsed: dict[str, Any]) -> None:
@@ -54,13 +56,13 @@ def test_import(parsed: dict[str, Any]) -> None:
 
 def test_light(parsed: dict[str, Any]) -> None:
     """No file imports a heavy client."""
-    assert parsed["heavy"] == []
+    assert parsed["heavy"] == [], "import them inside of the functions that use them"
 
 
 def test_callbacks(parsed: dict[str, Any]) -> None:
     """Every task and every DAG reports its failure."""
     for dag_id, dag in parsed["dags"].items():
-        assert dag["callback"] == "task_failure_alert", dag_id
+        assert dag["callback"] == "task_failure_alert", f"{dag_id}: add **DAG_DEFAULTS of common.defaults to @dag"
         for task_id, task in dag["tasks"].items():
             assert task["callback"] == ["task_failure_alert"], f"{dag_id}.{task_id}"
 
@@ -68,8 +70,8 @@ def test_callbacks(parsed: dict[str, Any]) -> None:
 def test_arguments(parsed: dict[str, Any]) -> None:
     """Every DAG has a doc and a tag, every task an owner and a timeout."""
     for dag_id, dag in parsed["dags"].items():
-        assert dag["doc"], dag_id
-        assert "telecoms" in dag["tags"], dag_id
+        assert dag["doc"], f"{dag_id}: add doc_md=__doc__ to @dag"
+        assert "telecoms" in dag["tags"], f"{dag_id}: add 'telecoms' to the tags of @dag"
         for task in dag["tasks"].values():
             assert task["owner"] == "telecoms"
             assert task["timeout"]
@@ -79,7 +81,8 @@ def test_assets(parsed: dict[str, Any]) -> None:
     """Each DAG announces its asset from one task."""
     for file, assets in FILES.items():
         tasks = parsed["dags"][Path(file).stem]["tasks"]
-        assert [asset for task in tasks.values() for asset in task["outlets"]] == assets, file
+        announced = [asset for task in tasks.values() for asset in task["outlets"]]
+        assert announced == assets, f"{file} announces {announced}: set `outlets` of its task, or correct FILES"
 
 
 def test_stable(parsed: dict[str, Any]) -> None:
@@ -97,10 +100,12 @@ def test_one_module() -> None:
         for path in folder.rglob("*.py")
         if re.search(r"\bAsset(Alias)?\(", path.read_text())
     ]
-    assert makers == [Path("common/assets.py")]
+    assert makers == [Path("common/assets.py")], "define assets in common/assets.py, and import them from there"
 
 
 def test_imports() -> None:
     """`common` imports neither `dags` nor `workbench`."""
     for path in (ROOT / "common").rglob("*.py"):
-        assert not re.search(r"^\s*(from|import) (dags|workbench|emulators)\b", path.read_text(), re.MULTILINE), path
+        assert not re.search(r"^\s*(from|import) (dags|workbench)\b", path.read_text(), re.MULTILINE), (
+            f"{path} imports what may import common: move the code to common, or to the caller"
+        )
