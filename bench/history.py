@@ -43,7 +43,7 @@ EVENTS = """
 """
 LEDGER = """
     INSERT INTO RAW.LOAD_LEDGER
-    SELECT dataset, 'history ' || n, load_id || n, etag, row_count, announced_at, wave, published_at
+    SELECT dataset, 'history ' || n, load_id || n, etag, row_count, announced_at, batch, published_at
     FROM (SELECT * FROM RAW.LOAD_LEDGER ORDER BY published_at LIMIT 1) AS one,
         (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS n FROM TABLE(GENERATOR(ROWCOUNT => {}))) AS numbers
 """

@@ -1,4 +1,7 @@
-"""The four datasets: their columns, where they come from and where they go in the lake."""
+"""The datasets: their columns, where they come from and where they go. A new source begins here.
+
+A dataset has an asset (`common.assets.RAW`) and a table in the warehouse by itself.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What a column's cells are checked for; the lake keeps all of them as text."""
+    """What an ingest checks a column's cells for; the lake keeps all of them as text."""
 
     TEXT = "text"
     DATE = "date"  # a date or a timestamp, in ISO form or as DD/MM/YYYY
@@ -15,11 +18,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Dataset:
-    """One source and its place in the lake and the warehouse.
+    """One source, its key in the lake and its table in the warehouse.
 
-    :param name: as in the lake's keys and, in capitals, the warehouse's table.
+    :param name: as in the lake's keys, and in capitals the warehouse's table.
     :param columns: canonical name -> kind, in order.
-    :param source: the object's key with `{partition}`, or "" for the sheet.
+    :param source: the key in the source bucket, with `{partition}` if it is daily; empty for a Google sheet, which
+        `TELECOMS_<NAME>_SPREADSHEET_ID` and `TELECOMS_<NAME>_RANGE` name (`common.settings.sheet_of`).
     :param daily: a file for each day; otherwise the one partition is `CURRENT`.
     """
 
@@ -30,23 +34,23 @@ class Dataset:
 
     @property
     def table(self) -> str:
-        """The table in the warehouse's RAW schema."""
+        """Return the name of its table in the warehouse's schema RAW."""
         return self.name.upper()
 
     def source_key(self, partition: str) -> str:
-        """Where the source bucket holds this partition."""
+        """Return the key of a partition in the source bucket."""
         return self.source.format(partition=partition)
 
     def lake_key(self, partition: str) -> str:
-        """Where the lake holds this partition: decided by the partition alone, so that a rerun replaces."""
+        """Return the key of a partition in the lake: it depends on the partition alone, so that a rerun replaces it."""
         folder = f"{partition.replace('-', '/')}/" if self.daily else ""
         return f"raw/{self.name}/{folder}{self.name}.parquet"
 
 
-#: The partition of a dataset that is replaced as a whole.
+#: The one partition of a dataset that is not daily.
 CURRENT = "current"
 
-#: Added to every dataset at ingest: the 1-based data row of the source, and when it was read (UTC).
+#: Columns that every ingest adds: the 1-based data row of the source, and when it was read (UTC).
 ROW = "_row"
 INGESTED_AT = "_ingested_at"
 
@@ -98,4 +102,5 @@ SOCIAL_MEDIA = Dataset(
     daily=True,
 )
 
-DATASETS = {dataset.name: dataset for dataset in (AGENTS, CUSTOMERS, CALL_LOGS, SOCIAL_MEDIA)}
+#: All of the above, by name.
+DATASETS = {value.name: value for value in tuple(globals().values()) if isinstance(value, Dataset)}

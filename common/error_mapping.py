@@ -1,4 +1,4 @@
-"""Turn the pipeline's errors into Airflow's outcomes: skip, fail at once, or fail and retry."""
+"""Map the pipeline's errors to Airflow's: skip, fail at once, or fail and retry."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def airflow_outcomes() -> Iterator[None]:
-    """Skip where the source is missing; fail without a retry where trying again cannot help.
+def airflow_errors() -> Iterator[None]:
+    """Skip where the source is missing; fail without a retry where a retry cannot help.
 
-    Whatever else is raised keeps its traceback and is retried.
+    Any other error keeps its traceback, and the task is retried.
     """
     try:
         yield

@@ -1,14 +1,14 @@
-"""What can go wrong with data and services, in words that a person can act on."""
+"""Errors of data and services, each with a message that says what to fix."""
 
 from __future__ import annotations
 
 
 class SourceMissingError(Exception):
-    """The source is not there (yet): nothing to do, and nothing is broken."""
+    """The source does not exist (yet): there is nothing to do, and nothing is broken."""
 
 
 class BadDataError(Exception):
-    """A file's content cannot be used; trying again cannot help.
+    """A file's content cannot be used; a retry cannot help.
 
     :param file: the object, sheet or file.
     :param why: what is wrong with it.
@@ -17,34 +17,22 @@ class BadDataError(Exception):
     """
 
     def __init__(self, file: str, why: str, *, row: int | None = None, column: str | None = None) -> None:
-        place = [file]
-        if row is not None:
-            place.append(f"row {row}")
-        if column is not None:
-            place.append(f"column {column}")
-        super().__init__(f"{', '.join(place)}: {why}")
-        self.file = file
-        self.why = why
-        self.row = row
-        self.column = column
+        where = [file, *([f"row {row}"] if row is not None else []), *([f"column {column}"] if column else [])]
+        super().__init__(f"{', '.join(where)}: {why}")
 
 
 class AccessRefusedError(Exception):
-    """A service refused who we are or what we asked for; only another connection helps.
+    """A service refused the login or the request; only a change of the connection helps.
 
-    :param service: who refused.
-    :param why: its own words, without secrets.
+    :param service: the service that refused.
+    :param why: its answer, without secrets.
     :param connection: the Airflow connection to fix.
     """
 
     def __init__(self, service: str, why: str, connection: str) -> None:
-        super().__init__(
-            f"{service} refused: {why}. Fix the connection {connection} (AIRFLOW_CONN_{connection.upper()})."
-        )
-        self.service = service
-        self.why = why
-        self.connection = connection
+        fix = f"Fix the connection {connection} (AIRFLOW_CONN_{connection.upper()})."
+        super().__init__(f"{service} refused: {why.rstrip('.')}. {fix}")
 
 
 class StatementRefusedError(Exception):
-    """The warehouse cannot run a statement as it is written, or not for this role; trying again cannot help."""
+    """A statement is wrong, or not allowed for this role; a retry cannot help."""

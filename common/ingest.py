@@ -1,4 +1,4 @@
-"""From a source to the lake: validated, standardised, as Parquet, in bounded memory."""
+"""Take data from a source to the lake: validated, with canonical columns, as Parquet, in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import IO, TYPE_CHECKING, Any, TypedDict
 
 from common.pending import Notice, Pending, utc_text
 from common.storage import ObjectWriter, open_object
-from common.tabular import cell_batches, csv_batches, json_batches, write_parquet
+from common.tabular import read_cells, read_csv, read_json, write_parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Announcement(TypedDict):
-    """What an event of a raw asset says."""
+    """The `extra` of a raw asset's event."""
 
     partition: str
     key: str
@@ -35,47 +35,42 @@ def ingest_object(s3: Any, dataset: Dataset, partition: str, *, source_bucket: s
     """Take one CSV or JSON object to the lake.
 
     :param s3: a boto3 client.
-    :raises SourceMissingError: where the object is not there.
-    :raises BadDataError: where its content cannot be used; the lake is then as it was.
+    :raises SourceMissingError: where the object does not exist.
+    :raises BadDataError: where its content cannot be used; the lake keeps what it had.
     """
     key = dataset.source_key(partition)
-    body = open_object(s3, source_bucket, key)
-    read = json_batches if key.endswith(".json") else csv_batches
-    return write_partition(s3, dataset, partition, read(body, dataset, key), file=key, lake_bucket=lake_bucket)
+    rows = _read(open_object(s3, source_bucket, key), dataset, key)
+    return write_partition(s3, dataset, partition, rows, file=key, lake_bucket=lake_bucket)
 
 
 def ingest_cells(
     s3: Any, dataset: Dataset, partition: str, cells: Sequence[Sequence[Any]], *, file: str, lake_bucket: str
 ) -> Announcement:
     """Take a sheet's cells to the lake; the first row holds the headings."""
-    return write_partition(
-        s3, dataset, partition, cell_batches(cells, dataset, file), file=file, lake_bucket=lake_bucket
-    )
+    rows = read_cells(cells, dataset, file)
+    return write_partition(s3, dataset, partition, rows, file=file, lake_bucket=lake_bucket)
 
 
 def write_partition(
-    s3: Any, dataset: Dataset, partition: str, batches: Iterable[pa.RecordBatch], *, file: str, lake_bucket: str
+    s3: Any, dataset: Dataset, partition: str, rows: Iterable[pa.RecordBatch], *, file: str, lake_bucket: str
 ) -> Announcement:
-    """Write one partition's Parquet object, whole or not at all, then note that it is to be loaded."""
+    """Write one partition's Parquet object, whole or not at all, then add the notice that it is to be loaded."""
     key = dataset.lake_key(partition)
     with ObjectWriter(s3, lake_bucket, key) as sink:
-        rows = write_parquet(batches, sink, dataset, file, datetime.now(UTC))
-    log.info("%s: %d rows to s3://%s/%s (ETag %s)", file, rows, lake_bucket, key, sink.etag)
-    notice = Notice(utc_text(datetime.now(UTC)), dataset.name, partition, rows, sink.etag)
-    Pending(s3, lake_bucket).add(notice)
-    return {
-        "partition": partition,
-        "key": key,
-        "rows": rows,
-        "etag": sink.etag,
-        "announced_at": notice.announced_at,
-    }
+        count = write_parquet(rows, sink, dataset, file, datetime.now(UTC))
+    log.info("%s: %d rows to s3://%s/%s (ETag %s)", file, count, lake_bucket, key, sink.etag)
+    announced_at = utc_text(datetime.now(UTC))
+    Pending(s3, lake_bucket).add(Notice(announced_at, dataset.name, partition, count, sink.etag))
+    return {"partition": partition, "key": key, "rows": count, "etag": sink.etag, "announced_at": announced_at}
 
 
 def convert(source: IO[bytes], sink: Sink, dataset: Dataset, file: str) -> int:
-    """Convert one open file to Parquet; what `ingest_object` does, without S3.
+    """Convert one open file to Parquet: what `ingest_object` does, without S3.
 
     :return: the number of rows.
     """
-    read = json_batches if file.endswith(".json") else csv_batches
-    return write_parquet(read(source, dataset, file), sink, dataset, file, datetime.now(UTC))
+    return write_parquet(_read(source, dataset, file), sink, dataset, file, datetime.now(UTC))
+
+
+def _read(source: IO[bytes], dataset: Dataset, file: str) -> Iterator[pa.RecordBatch]:
+    return (read_json if file.endswith(".json") else read_csv)(source, dataset, file)

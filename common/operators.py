@@ -1,4 +1,4 @@
-"""Operators that say in one message what a person can fix."""
+"""The operator that runs SQL in the warehouse; an error that a person can fix is one message."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 
-from common.error_mapping import airflow_outcomes
-from common.warehouse import CONNECTION, clear_refusals
+from common.error_mapping import airflow_errors
+from common.warehouse import CONNECTION, refusals_as_errors
 
 
 class WarehouseSqlOperator(SQLExecuteQueryOperator):  # type: ignore[misc]  # the provider has no types
-    """Run a file's statements in the warehouse, each committed by itself.
+    """Run a file's statements in the warehouse, each in a transaction of its own.
 
     :param sql: a `.sql` file, relative to the DAG's folder.
     """
@@ -28,6 +28,6 @@ class WarehouseSqlOperator(SQLExecuteQueryOperator):  # type: ignore[misc]  # th
         )
 
     def execute(self, context: Any) -> None:
-        """Run them; a refused login is not tried again."""
-        with airflow_outcomes(), clear_refusals():
+        """Run the statements; a refused login is not retried."""
+        with airflow_errors(), refusals_as_errors():
             super().execute(context)

@@ -1,4 +1,4 @@
-"""What the DAGs' tasks call: makes clients from connections, and gives Airflow's outcomes."""
+"""What the tasks of the DAGs call: it makes clients from connections, and maps errors to Airflow's."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.exceptions import AirflowFailException, AirflowSkipException
 
 from common.assets import RAW
-from common.error_mapping import airflow_outcomes
+from common.datasets import CURRENT
+from common.error_mapping import airflow_errors
 from common.pending import Pending
-from common.settings import Settings
-from common.warehouse import Load, Staged, Warehouse, Wave
+from common.settings import Settings, sheet_of
+from common.warehouse import Batch, Load, Staged, Warehouse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,9 +19,31 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from common.datasets import Dataset
-    from common.ingest import Announcement
 
 AWS = "aws_default"
+
+
+def ingest(dataset: Dataset, context: Mapping[str, Any]) -> None:
+    """Take the partition that a run is for from its source to the lake, and announce it by the dataset's asset.
+
+    A file that is missing is a skip, without an event.
+
+    :param context: the task's; a daily dataset takes the day from it, see `day_of`.
+    """
+    from common.ingest import ingest_cells, ingest_object
+    from common.sheets import read_values
+
+    settings = Settings.from_environment()
+    target: dict[str, Any] = {"s3": _s3(), "dataset": dataset, "lake_bucket": settings.lake_bucket}
+    target["partition"] = day_of(context["params"], context.get("logical_date")) if dataset.daily else CURRENT
+    with airflow_errors():
+        if dataset.source:
+            announcement = ingest_object(**target, source_bucket=settings.source_bucket)
+        else:
+            spreadsheet, cells = sheet_of(dataset.name)
+            values = read_values(spreadsheet, cells)
+            announcement = ingest_cells(**target, cells=values, file=f"sheet {spreadsheet}/{cells}")
+    context["outlet_events"][RAW[dataset.name]].extra = announcement
 
 
 def day_of(params: Mapping[str, Any], logical_date: datetime | None) -> str:
@@ -34,55 +57,32 @@ def day_of(params: Mapping[str, Any], logical_date: datetime | None) -> str:
     return logical_date.strftime("%Y-%m-%d")
 
 
-def ingest_file(dataset: Dataset, partition: str) -> Announcement:
-    """Take a CSV or JSON object of the source bucket to the lake; skip where it is not there."""
-    from common.ingest import ingest_object
-
-    settings = Settings.from_environment()
-    with airflow_outcomes():
-        return ingest_object(
-            _s3(), dataset, partition, source_bucket=settings.source_bucket, lake_bucket=settings.lake_bucket
-        )
-
-
-def ingest_sheet(dataset: Dataset, partition: str) -> Announcement:
-    """Take the agents' sheet to the lake."""
-    from common.ingest import ingest_cells
-    from common.sheets import read_values
-
-    settings = Settings.from_environment()
-    file = f"sheet {settings.agents_spreadsheet}/{settings.agents_range}"
-    with airflow_outcomes():
-        cells = read_values(settings.agents_spreadsheet, settings.agents_range)
-        return ingest_cells(_s3(), dataset, partition, cells, file=file, lake_bucket=settings.lake_bucket)
-
-
 def plan_loads(sql: Path, events: Mapping[Any, Sequence[Any]], *, manual: bool) -> list[Load]:
     """Return every announced partition that is not loaded; skip where there is none.
 
     :param events: asset -> the events that triggered the run.
-    :param manual: a person asks: files that were rejected are tried again.
+    :param manual: a person triggered the run: files that were rejected are tried again.
     """
-    handed = {name: events[asset] for name, asset in RAW.items() if asset in events}
-    with airflow_outcomes():
-        loads = Warehouse(sql).to_load(_s3(), handed, retry_rejected=manual)
+    of_run = {name: events[asset] for name, asset in RAW.items() if asset in events}
+    with airflow_errors():
+        loads = Warehouse(sql).to_load(_s3(), of_run, retry_rejected=manual)
     if not loads:
-        raise AirflowSkipException("Nothing to load: all that was announced is in the warehouse.")
+        raise AirflowSkipException("Nothing to load: every announced partition is in the warehouse.")
     return loads
 
 
 def stage_load(sql: Path, load: Load) -> Staged:
     """Copy one partition into the warehouse, invisibly."""
-    with airflow_outcomes():
+    with airflow_errors():
         return Warehouse(sql).stage(_s3(), load)
 
 
-def publish_loads(sql: Path, staged: Iterable[Staged]) -> tuple[Wave, list[str]]:
+def publish_loads(sql: Path, staged: Iterable[Staged]) -> tuple[Batch, list[str]]:
     """Make all staged partitions current at once; skip where there is none.
 
-    :return: what the event says, and what to give to `tidy_loads` once it is out.
+    :return: the `extra` of the event, and the argument of `tidy_loads` for when the event is out.
     """
-    with airflow_outcomes():
+    with airflow_errors():
         published = Warehouse(sql).publish(staged)
     if published is None:
         raise AirflowSkipException("No partition was staged.")
@@ -90,8 +90,8 @@ def publish_loads(sql: Path, staged: Iterable[Staged]) -> tuple[Wave, list[str]]
 
 
 def tidy_loads(sql: Path, answered: Iterable[str]) -> None:
-    """Remove notices that are answered, and rows that nobody has been able to see for a day."""
-    with airflow_outcomes():
+    """Remove notices that are answered, and rows that were invisible to all readers for a day."""
+    with airflow_errors():
         Pending(_s3(), Settings.from_environment().lake_bucket).remove(answered)
         Warehouse(sql).tidy()
 

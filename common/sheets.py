@@ -1,7 +1,7 @@
 """Read Google Sheets by the connection `google_cloud_default`, with google-auth alone.
 
 The connection's extra, as the google provider writes it: `key_path` (a service account's key file) or
-`keyfile_dict`, optionally `scope`, and `api_endpoint` for another place than Google's.
+`keyfile_dict`, optionally `scope`, and `api_endpoint` for another server than Google's.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from common.errors import AccessRefusedError
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
 
-#: The checkout, or what stands for it in a container; a relative `key_path` begins there.
+#: The folder of the checkout, in which a relative `key_path` begins.
 ROOT = Path(__file__).resolve().parent.parent
 
 CONNECTION = "google_cloud_default"
 API = "https://sheets.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/spreadsheets.readonly"
-TIMEOUT = 60
-#: Google says these of our own requests; others (429, 5xx) pass.
+TIMEOUT_SECONDS = 60
+#: Answers that a retry cannot change; others (429, 5xx) may pass.
 _REFUSALS = {400, 401, 403, 404}
 
 
@@ -31,8 +31,8 @@ def read_values(spreadsheet: str, cells: str, conn_id: str = CONNECTION) -> list
     """Read a range (a tab's name, or A1 notation) as rows of cells.
 
     :return: rows; Google leaves out empty cells at the end of a row and empty rows at the end.
-    :raises AccessRefusedError: where key, spreadsheet or range are not accepted.
-    :raises requests.RequestException: where trying again may help.
+    :raises AccessRefusedError: where Google does not accept the key, the spreadsheet or the range.
+    :raises requests.RequestException: where a retry may help.
     """
     from airflow.hooks.base import BaseHook
     from google.auth.exceptions import RefreshError
@@ -42,7 +42,7 @@ def read_values(spreadsheet: str, cells: str, conn_id: str = CONNECTION) -> list
     url = f"{extra.get('api_endpoint', API).rstrip('/')}/v4/spreadsheets/{where}"
     with _session(extra, conn_id) as session:
         try:
-            response = session.get(url, timeout=TIMEOUT)
+            response = session.get(url, timeout=TIMEOUT_SECONDS)
         except RefreshError as error:
             if error.retryable:
                 raise
@@ -66,12 +66,12 @@ def _session(extra: dict[str, Any], conn_id: str) -> AuthorizedSession:
         else:
             credentials = Credentials.from_service_account_file(ROOT / extra["key_path"], scopes=scopes)
     except KeyError:
-        raise AccessRefusedError("Google", "the connection names no key: set extra.key_path", conn_id) from None
+        raise AccessRefusedError("Google", "the connection has no key: set extra.key_path", conn_id) from None
     except OSError as error:
         why = f"the service account's key {error.filename} cannot be read: {error.strerror}"
         raise AccessRefusedError("Google", why, conn_id) from None
     except ValueError as error:
-        raise AccessRefusedError("Google", f"the service account's key is not one: {error}", conn_id) from None
+        raise AccessRefusedError("Google", f"the service account's key is not valid: {error}", conn_id) from None
     return AuthorizedSession(credentials)
 
 

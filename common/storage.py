@@ -1,4 +1,4 @@
-"""Objects in S3, streamed both ways: memory has a bound and no temporary file is written."""
+"""Read and write objects in S3 as streams: memory has a bound, and there are no temporary files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from common.errors import BadDataError, SourceMissingError
 if TYPE_CHECKING:
     from types import TracebackType
 
-#: Bytes of one part of a multipart upload: S3's least, for memory's sake. S3 takes 10,000 parts.
+#: Bytes of one part of a multipart upload: the least that S3 takes, which keeps memory low. S3 takes 10,000 parts.
 PART = 5 << 20
 
 
@@ -21,13 +21,13 @@ def open_object(s3: Any, bucket: str, key: str) -> IO[bytes]:
     """Open an object for reading from its start.
 
     :param s3: a boto3 client.
-    :raises SourceMissingError: where bucket or object is not there.
+    :raises SourceMissingError: where the object does not exist.
     """
     try:
         body: IO[bytes] = s3.get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
         if error.response["Error"]["Code"] in {"NoSuchKey", "404"}:
-            raise SourceMissingError(f"s3://{bucket}/{key} is not there") from None
+            raise SourceMissingError(f"s3://{bucket}/{key} does not exist") from None
         raise
     return body
 
@@ -42,31 +42,31 @@ class ObjectWriter(io.RawIOBase):
         super().__init__()
         self.s3 = s3
         self.target = {"Bucket": bucket, "Key": key}
-        #: The object's ETag, once it is there.
+        #: The object's ETag, once it is complete.
         self.etag = ""
         self._buffer = bytearray()
         self._upload: dict[str, str] = {}
         self._parts: list[dict[str, Any]] = []
 
     def writable(self) -> bool:
-        """Say that `write` is there."""
+        """Return True: it can be written."""
         return True
 
     def write(self, data: Any) -> int:
-        """Take bytes, and send a part whenever enough have come together."""
+        """Collect bytes, and send a part whenever there are enough for one."""
         self._buffer += data
         while len(self._buffer) > PART:
             self._send(PART)
         return len(data)
 
     def __enter__(self) -> Self:
-        """Nothing is sent before there is a part's worth of bytes."""
+        """Return the file; nothing is sent yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Complete the object, or leave no trace of it."""
+        """Complete the object, or remove what was sent."""
         try:
             if kind is None:
                 self.etag = self._complete()
@@ -102,10 +102,10 @@ class ObjectWriter(io.RawIOBase):
 
 
 class ObjectReader(io.RawIOBase):
-    """An S3 object as a file that can seek; each read is a ranged request, so that a footer costs no download.
+    """An S3 object as a file that can seek; each read is a ranged request, so that reading a footer costs no download.
 
     :param s3: a boto3 client.
-    :raises BadDataError: where the object is not there.
+    :raises BadDataError: where the object does not exist.
     """
 
     def __init__(self, s3: Any, bucket: str, key: str) -> None:
@@ -122,15 +122,15 @@ class ObjectReader(io.RawIOBase):
         self._at = 0
 
     def readable(self) -> bool:
-        """Say that `read` is there."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that `seek` is there."""
+        """Return True: it can seek."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
-        """Move without a request."""
+        """Move the position, without a request."""
         self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self.size}[whence]
         return self._at
 

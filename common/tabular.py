@@ -1,7 +1,7 @@
-"""Read CSV, JSON and rows of cells as bounded batches of canonical columns, and write them as Parquet.
+"""Read CSV, JSON and rows of cells as Arrow record batches of canonical columns, and write them as Parquet.
 
-Every cell stays text, as it came. What is checked on the way: headings, the number of fields, UTF-8,
-and that a date is one. Errors name file, row and column.
+Memory has a bound, whatever the source's size. Every cell stays text, as it came. Headings, the number of fields, UTF-8
+and dates are checked on the way; errors name file, row and column.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ log = logging.getLogger(__name__)
 
 #: Bytes of CSV that are parsed at a time.
 BLOCK = 1 << 19
-#: Bytes of CSV after which an end of the row is no longer looked for.
+#: Bytes after which a row of CSV without an end is an error.
 LONGEST_ROW = 16 << 20
 #: Rows of JSON or of a sheet at a time.
 ROWS = 10_000
-#: Bytes of columns in a row group of the Parquet file; bounds what the writer buffers.
+#: Bytes of columns in a row group of the Parquet file, which the writer buffers.
 ROW_GROUP = 4 << 20
 #: Characters of a bad value that a message shows.
 SHOWN = 100
@@ -48,8 +48,8 @@ _DAY_FIRST = r"^(\d{2})/(\d{2})/(\d{4})"
 _DATE_LENGTHS = array("q", [10, 16, 19, *range(21, 27)])
 _SEPARATORS = ";\t|"
 
-# `pa.array` and `pa.scalar` import pandas, if it is there, to ask whether a value is one of its own: 35 MiB and a third
-# of a second for each task. Hence the three makers of arrays below.
+# `pa.array` and `pa.scalar` import pandas where it is installed: 35 MiB and a third of a second for each task. So these
+# functions make arrays without them.
 
 
 def _texts(values: Iterable[str | None]) -> pa.Array:
@@ -76,10 +76,9 @@ class Sink(Protocol):
 
 
 def match_headings(dataset: Dataset, headings: Sequence[str], file: str) -> dict[str, int]:
-    """Find each canonical column among messy headings; case, blanks and punctuation do not count.
+    """Return the position of each canonical column among messy headings; case, blanks and punctuation do not count.
 
-    :return: canonical column -> position.
-    :raises BadDataError: where one is missing or there twice.
+    :raises BadDataError: where a column is missing, or two headings name it.
     """
     wanted = {_squash(column): column for column in dataset.columns}
     found: dict[str, int] = {}
@@ -100,12 +99,12 @@ def match_headings(dataset: Dataset, headings: Sequence[str], file: str) -> dict
     if missing:
         raise BadDataError(file, _why_missing(dataset, headings, missing), column=missing[0])
     if unknown:
-        log.warning("%s: unknown headings are left out: %s", file, ", ".join(unknown))
+        log.warning("%s: unknown headings are ignored: %s", file, ", ".join(unknown))
     return {column: found[column] for column in dataset.columns}
 
 
-def csv_batches(stream: IO[bytes], dataset: Dataset, file: str) -> Iterator[pa.RecordBatch]:
-    """Read a CSV stream of any size: commas, double quotes, UTF-8, newlines within quotes."""
+def read_csv(stream: IO[bytes], dataset: Dataset, file: str) -> Iterator[pa.RecordBatch]:
+    """Read a CSV stream: commas, double quotes, UTF-8, newlines within quotes."""
     # Not pyarrow's open_csv: its background thread reads 32 blocks ahead, which is most of the memory.
     blocks = _csv_blocks(stream, file)
     headings = _headings(next(blocks), file)
@@ -121,14 +120,14 @@ def csv_batches(stream: IO[bytes], dataset: Dataset, file: str) -> Iterator[pa.R
             row += table.num_rows
 
 
-def json_batches(stream: IO[bytes], dataset: Dataset, file: str) -> Iterator[pa.RecordBatch]:
-    """Read a JSON array of records, or JSON lines, of any size."""
+def read_json(stream: IO[bytes], dataset: Dataset, file: str) -> Iterator[pa.RecordBatch]:
+    """Read a JSON array of records, or JSON lines."""
     columns_of: dict[str, str | None] = {}
     known = {_squash(column): column for column in dataset.columns}
     rows = []
     for row, record in enumerate(_records(stream, file), start=1):
         if not isinstance(record, dict):
-            raise BadDataError(file, f"is {_shown(record)} and not a record", row=row)
+            raise BadDataError(file, f"is {_shown(record)}, which is not a record", row=row)
         cells: dict[str, str | None] = {}
         for key, value in record.items():
             if key not in columns_of:
@@ -141,15 +140,15 @@ def json_batches(stream: IO[bytes], dataset: Dataset, file: str) -> Iterator[pa.
             raise BadDataError(file, _why_missing(dataset, list(record), missing), row=row, column=missing[0])
         rows.append(cells)
         if len(rows) == ROWS:
-            yield _batch_of(rows, dataset)
+            yield _record_batch(rows, dataset)
             rows = []
     if unknown := [key for key, column in columns_of.items() if column is None]:
-        log.warning("%s: unknown keys are left out: %s", file, ", ".join(unknown))
+        log.warning("%s: unknown keys are ignored: %s", file, ", ".join(unknown))
     if rows:
-        yield _batch_of(rows, dataset)
+        yield _record_batch(rows, dataset)
 
 
-def cell_batches(cells: Sequence[Sequence[Any]], dataset: Dataset, file: str) -> Iterator[pa.RecordBatch]:
+def read_cells(cells: Sequence[Sequence[Any]], dataset: Dataset, file: str) -> Iterator[pa.RecordBatch]:
     """Read a sheet: the first row holds the headings; trailing empty cells may be absent."""
     if not cells:
         raise BadDataError(file, "is empty")
@@ -170,27 +169,27 @@ def cell_batches(cells: Sequence[Sequence[Any]], dataset: Dataset, file: str) ->
 
 
 def write_parquet(
-    batches: Iterable[pa.RecordBatch], sink: Sink, dataset: Dataset, file: str, ingested_at: datetime
+    record_batches: Iterable[pa.RecordBatch], sink: Sink, dataset: Dataset, file: str, ingested_at: datetime
 ) -> int:
-    """Check dates, add the row's number and `_ingested_at`, and write.
+    """Check dates, add the columns `_row` and `_ingested_at`, and write.
 
     :return: the number of rows.
-    :raises BadDataError: where a date is none, or there are no rows.
+    :raises BadDataError: where a date is not valid, or there are no rows.
     """
     schema = _text_schema(dataset).append(pa.field(ROW, pa.int64())).append(pa.field(INGESTED_AT, STAMP))
     rows = 0
     group: list[pa.RecordBatch] = []
     size = 0
     with pq.ParquetWriter(sink, schema, compression="snappy") as writer:
-        for batch in batches:
+        for chunk in record_batches:
             for column, kind in dataset.columns.items():
                 if kind is Kind.DATE:
-                    _check_dates(batch[column], file, rows + 1, column)
-            numbers = _integers(array("q", range(rows + 1, rows + batch.num_rows + 1)), pa.int64())
-            stamps = _times(ingested_at, batch.num_rows)
-            group.append(pa.RecordBatch.from_arrays([*batch.columns, numbers, stamps], schema=schema))
-            rows += batch.num_rows
-            size += batch.nbytes
+                    _check_dates(chunk[column], file, rows + 1, column)
+            numbers = _integers(array("q", range(rows + 1, rows + chunk.num_rows + 1)), pa.int64())
+            stamps = _times(ingested_at, chunk.num_rows)
+            group.append(pa.RecordBatch.from_arrays([*chunk.columns, numbers, stamps], schema=schema))
+            rows += chunk.num_rows
+            size += chunk.nbytes
             if size >= ROW_GROUP:
                 writer.write_table(pa.Table.from_batches(group))
                 group, size = [], 0
@@ -201,7 +200,7 @@ def write_parquet(
     return rows
 
 
-def _batch_of(rows: Sequence[dict[str, str | None]], dataset: Dataset) -> pa.RecordBatch:
+def _record_batch(rows: Sequence[dict[str, str | None]], dataset: Dataset) -> pa.RecordBatch:
     columns = [_texts([row[column] for row in rows]) for column in dataset.columns]
     return pa.RecordBatch.from_arrays(columns, names=list(dataset.columns))
 
@@ -224,20 +223,20 @@ def _why_missing(dataset: Dataset, headings: Sequence[str], missing: Sequence[st
     if len(headings) == 1:
         for separator in _SEPARATORS:
             if separator in headings[0]:
-                return f"cells are separated by {separator!r} and not by ','"
+                return f"cells are separated by {separator!r} instead of ','"
     return why
 
 
 def _csv_blocks(stream: IO[bytes], file: str) -> Iterator[bytes]:
-    """Cut a stream at ends of records: first the headings alone, then blocks of whole records.
+    """Cut a stream at the ends of records: first the headings alone, then blocks of whole records.
 
-    A newline ends a record where an even number of quotes stands before it.
+    A newline ends a record if the number of quotes before it is even.
     """
     data = stream.read(BLOCK)
     if not data.strip():
         raise BadDataError(file, "is empty")
     if data.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in data:
-        raise BadDataError(file, "is not text in UTF-8 (it looks like UTF-16): save it as UTF-8")
+        raise BadDataError(file, "is not UTF-8 text (it looks like UTF-16): save it as UTF-8")
     end = _end_of_record(data)
     while not end and len(data) < LONGEST_ROW and (more := stream.read(BLOCK)):
         data += more
@@ -252,9 +251,9 @@ def _csv_blocks(stream: IO[bytes], file: str) -> Iterator[bytes]:
             yield rest[:end]
             rest = rest[end:]
         elif len(rest) > LONGEST_ROW:
-            raise BadDataError(file, f"a row is longer than {LONGEST_ROW >> 20} MiB: a quote may never be closed")
+            raise BadDataError(file, f"a row is longer than {LONGEST_ROW >> 20} MiB: probably a quote is not closed")
     if rest.count(b'"') % 2:
-        raise BadDataError(file, "a quote is opened and never closed: the file seems to be cut off")
+        raise BadDataError(file, "a quote is opened and not closed: the file is probably cut off")
     if rest:
         yield rest
 
@@ -268,7 +267,7 @@ def _end_of_record(data: bytes) -> int:
 
 
 def _end_of_last_record(data: bytes) -> int:
-    """Return where the last whole record ends, or 0; linear in what comes after it."""
+    """Return where the last whole record ends, or 0; the time grows with what comes after it."""
     within_quotes = data.count(b'"') % 2 == 1
     end = len(data)
     while True:
@@ -289,7 +288,7 @@ def _headings(line: bytes, file: str) -> list[str]:
 
 
 def _parsed(block: bytes, width: int, positions: Sequence[int], file: str, first_row: int) -> pa.Table:
-    """Parse whole records; cells are bytes still, so that one that is not UTF-8 can be named."""
+    """Parse whole records; cells stay bytes, so that an error can name the one that is not UTF-8."""
     bad_rows: list[pa.csv.InvalidRow] = []
 
     def remember(row: pa.csv.InvalidRow) -> str:
@@ -352,7 +351,7 @@ def _records(stream: IO[bytes], file: str) -> Iterator[Any]:
 
 
 class _Raw(io.RawIOBase):
-    """A client's response body as a raw stream that can be buffered."""
+    """A response body as a raw stream, for `io.BufferedReader`."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__()

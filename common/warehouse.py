@@ -1,8 +1,8 @@
 """Load the lake into Snowflake exactly once, by single statements.
 
 A load attempt is one COPY of one file under a load id of its own; its rows are invisible. One INSERT into the ledger
-publishes a wave of attempts at once. So a crash between any two statements leaves rows that nobody sees, and doing
-anything again leaves the same visible rows. No transaction spans statements: a client that died inside one would leave
+publishes a batch of attempts at once. So a crash between any two statements leaves rows that nobody sees, and a
+repeated statement leaves the same visible rows. No transaction spans statements: a client that died in one would leave
 it open, with its locks.
 """
 
@@ -33,19 +33,19 @@ log = logging.getLogger(__name__)
 
 CONNECTION = "snowflake_default"
 
-#: How long the rows of a superseded attempt stay for readers with an older snapshot.
+#: How long the rows of a superseded attempt stay, for readers with an older snapshot.
 KEEP = timedelta(days=1)
-#: A staged attempt that is older is not published: its rows may be tidied away. Well within `KEEP`.
+#: A staged attempt that is older is not published: `tidy` may have deleted its rows. Well within `KEEP`.
 PUBLISH_WITHIN = timedelta(hours=12)
 
-#: Partitions of one run; Airflow maps a task at most 1,024 times. The rest is for the next run.
+#: Partitions of one run; Airflow maps a task at most 1,024 times. The next run takes the rest.
 MOST = 500
 
 #: Snowflake's number for an object that does not exist (or that the role may not see).
 _MISSING = 2003
 #: Snowflake's numbers for errors of the data; all others are of the statement or the service.
 _BAD_FILE = range(100_000, 101_000)
-#: Login and network policy refusals, and a database that is not there for the role. 250001 is the connector's own,
+#: Refusals by login or network policy, and a database that does not exist for the role. 250001 is the connector's own,
 #: also for a server that does not answer.
 _REFUSED_LOGIN = {90105, 250001, 390100, 390101, 390102, 390144, 390189, 390201, 390422, 394304}
 
@@ -53,8 +53,7 @@ _REFUSED_LOGIN = {90105, 250001, 390100, 390101, 390102, 390144, 390189, 390201,
 class Load(TypedDict):
     """One announced partition on its way into the warehouse; travels by XCom.
 
-    `announced_at` is ISO 8601 in UTC; `load_id` and `rows` are known once it is staged. `notices` are the keys of the
-    notices that it answers.
+    `announced_at` is ISO 8601 in UTC. `notices` are the keys of the notices that it answers.
     """
 
     dataset: str
@@ -72,10 +71,10 @@ class Staged(Load):
     load_id: str
 
 
-class Wave(TypedDict):
-    """What an event of the warehouse says: what became current at once."""
+class Batch(TypedDict):
+    """The `extra` of the warehouse's event: partitions that were published together."""
 
-    wave: str
+    batch: str
     partitions: list[str]
     rows: int
 
@@ -99,16 +98,16 @@ class Ledger:
     rejected: set[tuple[Partition, str]]
 
     def lacks(self, notice: Notice) -> bool:
-        """Whether this is newer than what is loaded, and another file."""
+        """Return whether this is newer than what is loaded, and another file."""
         current = self.current.get(notice.of, Current("", ""))
         return current.etag != notice.etag and current.announced_at < notice.announced_at
 
     def rejects(self, notice: Notice) -> bool:
-        """Whether its file was bad."""
+        """Return whether its file was bad."""
         return (notice.of, notice.announced_at) in self.rejected
 
     def published(self, notice: Notice) -> bool:
-        """Whether this very announcement is what is loaded."""
+        """Return whether exactly this announcement is loaded."""
         return notice.of in self.current and self.current[notice.of].announced_at == notice.announced_at
 
 
@@ -126,17 +125,17 @@ class Warehouse:
     def to_load(self, s3: Any, events: Mapping[str, Iterable[Any]], *, retry_rejected: bool = False) -> list[Load]:
         """Return what was announced and is not loaded.
 
-        A notice that stands though its file is loaded is from a publication that was cut off between its commit and
-        its event: that partition is published anew.
+        If a notice still exists though its file is loaded, its publication was killed between its commit and its event:
+        that partition is published again.
 
         :param s3: a boto3 client.
-        :param events: dataset -> the events of its asset that the run was handed, each with `timestamp` and `extra`.
+        :param events: dataset -> the events of its asset that the run received, each with `timestamp` and `extra`.
         :param retry_rejected: also return those whose file was bad.
         """
         pending = Pending(s3, _lake_bucket())
-        notices, handed = pending.notices(), latest_notices(events)
-        ledger = self._ledger({*notices, *handed})
-        for notice in handed.values():  # a person's, or one that was answered long ago
+        notices, received = pending.notices(), latest_notices(events)
+        ledger = self._ledger({*notices, *received})
+        for notice in received.values():  # made by a person, or answered long ago
             if notice not in notices.get(notice.of, ()) and ledger.lacks(notice):
                 pending.add(notice)
                 notices.setdefault(notice.of, []).append(notice)
@@ -149,7 +148,7 @@ class Warehouse:
                 todo.append(_load(latest, keys))
         pending.remove(answered)
         if len(todo) > MOST:
-            log.warning("%d partitions wait for the next run, at the latest that of the sweep", len(todo) - MOST)
+            log.warning("%d partitions are left for the next run, at the latest that of the sweep", len(todo) - MOST)
             todo = sorted(todo, key=lambda load: load["announced_at"])[:MOST]
         if todo:
             self._run("setup.sql", lake_url=f"s3://{_lake_bucket()}/raw/")
@@ -171,30 +170,30 @@ class Warehouse:
         # An ingest may have replaced the object since it was announced: what was read is what is recorded.
         return {**load, "etag": etag, "rows": rows, "load_id": load_id}
 
-    def publish(self, staged: Iterable[Staged]) -> tuple[Wave, list[str]] | None:
+    def publish(self, staged: Iterable[Staged]) -> tuple[Batch, list[str]] | None:
         """Make staged attempts current, all at once.
 
-        :return: what the event says, and the notices that are answered once it is out; None where there was nothing.
+        :return: what the event says, and the notices that are answered once it is out; None where nothing was staged.
         """
         oldest = load_id_of(datetime.now(UTC) - PUBLISH_WITHIN)
         loads = [load for load in staged if load["load_id"] > oldest]
         if not loads:
             return None
         now = _now()
-        wave = load_id_of(datetime.now(UTC))
+        batch = load_id_of(datetime.now(UTC))
         values = {f"{name}_{i}": value for i, load in enumerate(loads, start=1) for name, value in load.items()}
-        self._run("publish.sql", loads=loads, **values, wave=wave, now=now)
+        self._run("publish.sql", loads=loads, **values, batch=batch, now=now)
         partitions = sorted(f"{load['dataset']}/{load['partition']}" for load in loads)
         answered = [key for load in loads for key in load["notices"]]
-        return {"wave": wave, "partitions": partitions, "rows": sum(load["rows"] for load in loads)}, answered
+        return {"batch": batch, "partitions": partitions, "rows": sum(load["rows"] for load in loads)}, answered
 
     def tidy(self) -> None:
-        """Delete the rows of attempts that nobody has been able to see for a day."""
+        """Delete the rows of attempts that were invisible to all readers for a day."""
         horizon = datetime.now(UTC) - KEEP
         self._run("tidy.sql", horizon=utc_text(horizon), horizon_id=load_id_of(horizon))
 
     def _ledger(self, partitions: set[Partition]) -> Ledger:
-        """Ask for these partitions, and not for all that ever was."""
+        """Query these partitions, and not the whole history."""
         ledger, left = Ledger({}, set()), sorted({partition for _, partition in partitions})
         while left:
             asked = {f"key_{i}": partition for i, partition in enumerate(left[:MOST])}
@@ -212,7 +211,7 @@ class Warehouse:
             return list(self._run("loaded.sql", keys=list(keys), **keys))
         except connector_errors().ProgrammingError as error:
             if error.errno == _MISSING:
-                return []  # nothing was ever loaded
+                return []  # the first load of all
             raise
 
     def _copy(self, dataset: Dataset, load: Load, rows: int) -> str:
@@ -239,20 +238,20 @@ class Warehouse:
         hook = self.hook or SnowflakeHook(CONNECTION)
         text = render(self.sql / file, values)
         bound = {name: value for name, value in values.items() if isinstance(value, str | int)}
-        with clear_refusals():
+        with refusals_as_errors():
             return hook.run(text, autocommit=True, parameters=bound, handler=fetch_all_handler, split_statements=True)
 
 
 def latest_notices(events: Mapping[str, Iterable[Any]]) -> dict[Partition, Notice]:
-    """Return the newest announcement of each partition; older ones are superseded, for the file was replaced."""
+    """Return the newest announcement of each partition; it supersedes the older ones, whose file was replaced."""
     latest: dict[Partition, Notice] = {}
     for dataset, of_dataset in events.items():
         for event in of_dataset:
             extra = event.extra or {}
             if "partition" not in extra:
-                log.warning("An event of %s at %s names no partition: left out", dataset, event.timestamp)
+                log.warning("An event of %s at %s names no partition and is ignored", dataset, event.timestamp)
                 continue  # for instance one that a person made in the UI
-            # A person's: whatever is there is to be loaded.
+            # An event without an ETag, made by a person, means the file that is there now.
             notice = Notice(utc_text(event.timestamp), dataset, str(extra["partition"]), 0, UNKNOWN)
             if extra.keys() >= {"rows", "etag", "announced_at"}:
                 notice = replace(notice, **{name: extra[name] for name in ("rows", "etag", "announced_at")})
@@ -273,12 +272,12 @@ def _load(notice: Notice, keys: list[str]) -> Load:
 
 
 def check_parquet(s3: Any, bucket: str, load: Load, dataset: Dataset) -> tuple[str, int]:
-    """Read a Parquet object's footer, no more, and compare it with what was announced.
+    """Read a Parquet object's footer, no more, and compare it with the announcement.
 
-    Snowflake would fill a missing column with NULLs without a word.
+    Snowflake would silently fill a missing column with NULLs.
 
     :return: the object's ETag and its number of rows.
-    :raises BadDataError: where it is missing, empty, not Parquet, or of other columns or rows.
+    :raises BadDataError: where it is missing, empty, not Parquet, or has other columns or rows.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -301,19 +300,19 @@ def check_parquet(s3: Any, bucket: str, load: Load, dataset: Dataset) -> tuple[s
     if not metadata.num_rows:
         raise BadDataError(key, "has no rows")
     if source.etag == load["etag"] and metadata.num_rows != load["rows"]:
-        raise BadDataError(key, f"has {metadata.num_rows} rows and not {load['rows']} as announced")
+        raise BadDataError(key, f"has {metadata.num_rows} rows instead of the announced {load['rows']}")
     return source.etag, metadata.num_rows
 
 
 def connector_errors() -> Any:
-    """Import Snowflake's connector, and give its errors.
+    """Import Snowflake's connector without pandas, and return its module of errors.
 
-    It imports pandas where it finds it, and nothing here fetches a data frame from it: 36 MiB and 0.2 s a task.
+    The connector imports pandas where it is installed: 36 MiB and 0.2 s for each task, and no task uses data frames.
     """
     missing = object()
     pandas = sys.modules.get("pandas", missing)
     if pandas is missing:
-        sys.modules["pandas"] = None  # type: ignore[assignment]  # which means: cannot be imported
+        sys.modules["pandas"] = None  # type: ignore[assignment]  # then `import pandas` fails
     try:
         from snowflake.connector import errors
     finally:
@@ -323,8 +322,8 @@ def connector_errors() -> Any:
 
 
 @contextmanager
-def clear_refusals() -> Iterator[None]:
-    """Return what trying again cannot fix: a refused login, and a statement that is wrong or not allowed."""
+def refusals_as_errors() -> Iterator[None]:
+    """Raise errors of our own for what a retry cannot fix: a refused login, a statement that is wrong or forbidden."""
     errors = connector_errors()
     try:
         yield
@@ -337,7 +336,7 @@ def clear_refusals() -> Iterator[None]:
 
 
 def render(file: Path, values: Mapping[str, Any]) -> str:
-    """Fill the identifiers of a statement; values are bound and never written into it."""
+    """Return a file's statements with their identifiers filled in; values stay bound parameters."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     # Not HTML: identifiers are checked instead of escaped.
@@ -352,12 +351,12 @@ def render(file: Path, values: Mapping[str, Any]) -> str:
 
 
 def new_load_id() -> str:
-    """Make an id that no other attempt has and that sorts by time."""
+    """Return an id that is unique and sorts by time."""
     return f"{load_id_of(datetime.now(UTC))}-{uuid.uuid4().hex[:12]}"
 
 
 def load_id_of(moment: datetime) -> str:
-    """Return what the ids of all attempts that begin from then on sort after."""
+    """Return the beginning of the ids of attempts that begin at a moment; later ids sort after it."""
     return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%f}Z"
 
 

@@ -1,4 +1,4 @@
-"""Failure alerts: what is told (`message`), that it is told once (`ledger`), and how it gets to Slack (`slack`).
+"""Failure alerts: what is reported (`message`, `rules`), that it is reported once (`ledger`), how it is sent (`slack`).
 
-`common.utils.task_failure_alert` is the way in for DAGs; docs/adr/0012 tells how the parts play together.
+`common.utils.task_failure_alert` is the callback for DAGs; docs/adr/0012 explains how the parts work together.
 """

@@ -1,4 +1,4 @@
-"""Read what a callback is given into a `Failure`: each process of Airflow gives another part of it."""
+"""Make a `Failure` of a callback's context, of which each process of Airflow passes another part."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 from common.alerts.message import Failure
 
-#: A DAG's parameter of this name says where its failures are told.
+#: A DAG's parameter with the channel of its alerts.
 CHANNEL_PARAM = "alert_channel"
-#: Characters of an error that are kept: more than any message takes.
+#: Characters of an error that are kept: more than a message can hold.
 ERROR = 10_000
-#: Airflow's word for why a DAG run failed -> ours.
+#: Airflow's reason for a DAG run whose tasks failed.
 TASK_FAILURE = "task_failure"
 
 
@@ -25,8 +25,8 @@ def from_context(context: Any) -> Failure:
     common = Failure(
         dag=str(dag_id or "unknown"),
         run=str(run_id or "unknown"),
-        when=spelt(context.get("logical_date") or getattr(run, "logical_date", None)),
-        woken_by=woken_by(run),
+        when=readable_time(context.get("logical_date") or getattr(run, "logical_date", None)),
+        triggered_by=triggered_by(run),
         channel=_channel(context),
         owner=str(getattr(dag, "owner", "") or ""),
     )
@@ -49,7 +49,7 @@ def _of_task(common: Failure, ti: Any, exception: BaseException | str | None) ->
         "owner": str(getattr(getattr(ti, "task", None), "owner", "") or common.owner),
         "host": str(getattr(ti, "hostname", "") or socket.gethostname()),
         "error": error_text(exception),
-        "reason": "" if exception else "the process stopped without a word: it was killed, or stopped answering",
+        "reason": "" if exception else "its process logged nothing: it was killed or does not respond",
     }
     return Failure.from_record(common.record | fields)
 
@@ -58,7 +58,7 @@ def _of_run(common: Failure, reason: str, run: Any, dag: Any) -> Failure:
     began, ended = getattr(run, "start_date", None), getattr(run, "end_date", None)
     fields: dict[str, Any] = {
         "kind": "run",
-        "began": moment(began),
+        "began": in_utc(began),
         "seconds": ((ended or datetime.now(UTC)) - began).total_seconds() if began else None,
         "reason": run_reason(reason, getattr(dag, "dagrun_timeout", None)),
     }
@@ -66,16 +66,16 @@ def _of_run(common: Failure, reason: str, run: Any, dag: Any) -> Failure:
 
 
 def run_reason(reason: str, limit: timedelta | None) -> str:
-    """Say in plain words why a DAG run failed."""
+    """Return in plain words why a DAG run failed."""
     if reason == "timed_out":
         return f"the run took longer than its limit{f' of {limit}' if limit else ''}"
     if reason == "all_tasks_deadlocked":
-        return "none of its tasks can run any more, though no task failed"
+        return "deadlock: none of its remaining tasks can run, though no task failed"
     return reason.replace("_", " ") or "the run failed, though none of its tasks did"
 
 
 def error_text(exception: BaseException | str | None) -> str:
-    """Return an exception's type and text, without what Airflow knows to be secret."""
+    """Return an exception's type and text, with the secrets that Airflow knows masked."""
     from airflow.sdk.execution_time.secrets_masker import redact
 
     if exception is None:
@@ -87,22 +87,22 @@ def error_text(exception: BaseException | str | None) -> str:
         text = str(exception)
     except Exception as broken:  # noqa: BLE001 an exception that cannot be shown is still a failure
         text = f"(its text cannot be shown: {type(broken).__name__})"
-    # First masked, then cut: a secret's half would not be known as one.
+    # First masked, then cut: half a secret would not be masked.
     return str(redact(f"{kind}: {text}" if text else kind))[:ERROR]
 
 
-def spelt(when: datetime | None) -> str:
-    """Write a moment for people."""
+def readable_time(when: datetime | None) -> str:
+    """Return a time for people."""
     return "" if when is None else f"{when:%Y-%m-%d %H:%M:%S %Z}"
 
 
-def moment(when: datetime | None) -> str:
-    """Write a moment the same, however it was read."""
+def in_utc(when: datetime | None) -> str:
+    """Return a time in UTC, always in the same form."""
     return "" if when is None else when.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def woken_by(run: Any) -> tuple[str, ...]:
-    """Name the asset events that triggered a run: asset, and the DAG that wrote it."""
+def triggered_by(run: Any) -> tuple[str, ...]:
+    """Return the asset events that triggered a run, each as its asset and the DAG that emitted it."""
     words = []
     for event in getattr(run, "consumed_asset_events", None) or ():
         source = getattr(event, "source_dag_id", None)
@@ -113,5 +113,5 @@ def woken_by(run: Any) -> tuple[str, ...]:
 def _channel(context: Any) -> str:
     try:
         return str(dict(context.get("params") or {}).get(CHANNEL_PARAM) or "")
-    except Exception:  # noqa: BLE001 as above: then it is told in the settings' channel
+    except Exception:  # noqa: BLE001 as above: then it goes to the settings' channel
         return ""

@@ -1,7 +1,7 @@
-"""Who has told what: one SQLite file beside the logs, which all of Airflow's processes and containers share.
+"""What was reported: one SQLite file beside the logs, which all of Airflow's processes and containers share.
 
-A message is written here before it is sent and marked after Slack has taken it. Whoever sends it holds it for a while
-(`HOLD`); if that process dies, the next one to look sends it.
+A message is written here before it is sent, and marked after Slack has accepted it. The process that sends it claims it
+for `CLAIM_SECONDS`; if that process dies, another one sends it.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds: how long a sender may take; how late a message may be; how long it is known that it was sent.
-HOLD, LATEST, REMEMBER = 45, 86_400, 3 * 86_400
-#: Seconds until a message is tried again, after one failure and after many.
-FIRST_PAUSE, LONGEST_PAUSE = 5, 60
-#: So many failed tasks of one run within so many seconds are told one by one, further ones together.
-ONE_BY_ONE, BURST = 10, 600
+#: How long a message belongs to its sender, how long it is retried, and how long it is remembered.
+CLAIM_SECONDS, RETRY_SECONDS, REMEMBER_SECONDS = 45, 86_400, 3 * 86_400
+#: Until the next try, after one failed try and after many.
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 5, 60
+#: So many failed tasks of one run within so many seconds are reported individually, further ones together.
+INDIVIDUAL, BURST_SECONDS = 10, 600
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS message (
     key TEXT PRIMARY KEY,
     run TEXT NOT NULL,
-    noticed REAL NOT NULL,
+    added REAL NOT NULL,
     record TEXT NOT NULL,
-    held REAL NOT NULL,           -- nobody else sends it before this moment
+    claimed REAL NOT NULL,        -- no other process sends it before this time
     tries INT NOT NULL DEFAULT 0,
     doubtful INT NOT NULL DEFAULT 0,
-    sent REAL                     -- null: still to be sent
+    sent REAL                     -- null: queued
 );
-CREATE INDEX IF NOT EXISTS message_of_run ON message (run, noticed);
+CREATE INDEX IF NOT EXISTS message_of_run ON message (run, added);
 CREATE TABLE IF NOT EXISTS broken (file TEXT PRIMARY KEY, since REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS hint (key TEXT PRIMARY KEY, words TEXT NOT NULL, at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS moment (name TEXT PRIMARY KEY, at REAL NOT NULL);
@@ -48,18 +48,18 @@ CREATE TABLE IF NOT EXISTS moment (name TEXT PRIMARY KEY, at REAL NOT NULL);
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """A message that is still to be sent."""
+class QueuedMessage:
+    """A message that is not sent yet."""
 
     key: str
     failure: Failure
-    noticed: float
+    added: float
 
 
 class Ledger:
-    """The file.
+    """The record of all messages.
 
-    :param path: made where it is not there.
+    :param path: the file; created where it does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,112 +69,112 @@ class Ledger:
             if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'moment'").fetchone():
                 for statement in SCHEMA.split(";\n"):
                     db.execute(statement)
-                db.execute("INSERT OR IGNORE INTO moment VALUES ('born', ?)", (time.time(),))
+                db.execute("INSERT OR IGNORE INTO moment VALUES ('created', ?)", (time.time(),))
 
     @classmethod
     def shared(cls) -> Ledger:
-        """Open the one of this environment.
+        """Open the ledger of this environment.
 
-        :raises OSError, sqlite3.Error: where it cannot be.
+        :raises OSError, sqlite3.Error: where that is not possible.
         """
         from airflow.configuration import conf
 
-        return cls(Path(conf.get("logging", "base_log_folder")) / ".alerts" / "ledger.db")
+        return cls(Path(conf.get("logging", "base_log_folder")) / ".alerts" / "alerts.db")
 
     def add(self, failure: Failure, *, send: bool) -> bool:
-        """Write down a failure, unless it is known.
+        """Record a failure, unless it is known.
 
         :param send: the caller wants to send it.
-        :return: whether the caller is to send it: nobody knew, and it is not one of too many.
+        :return: whether the caller is to send it: it was not known, and is not one of too many.
         """
         key, run, now = key_of(failure), run_of(failure), time.time()
         with self._transaction() as db:
             if failure.kind == "task" and send:
-                count = "SELECT count(*) FROM message WHERE run = ? AND noticed > ?"
-                (before,) = db.execute(count, (run, now - BURST)).fetchone()
-                send = before < ONE_BY_ONE
-            held = now + HOLD if send else 0
-            values = (key, run, now, json.dumps(failure.record), held)
+                count = "SELECT count(*) FROM message WHERE run = ? AND added > ?"
+                (before,) = db.execute(count, (run, now - BURST_SECONDS)).fetchone()
+                send = before < INDIVIDUAL
+            claimed = now + CLAIM_SECONDS if send else 0
+            values = (key, run, now, json.dumps(failure.record), claimed)
             new = db.execute(
-                "INSERT OR IGNORE INTO message (key, run, noticed, record, held) VALUES (?, ?, ?, ?, ?)", values
+                "INSERT OR IGNORE INTO message (key, run, added, record, claimed) VALUES (?, ?, ?, ?, ?)", values
             ).rowcount
         return bool(new) and send
 
     def keys(self) -> set[str]:
-        """Return the keys of all that is written down."""
+        """Return the keys of all messages."""
         with self._transaction() as db:
             return {key for (key,) in db.execute("SELECT key FROM message")}
 
-    def waiting(self) -> list[Waiting]:
-        """Return what nobody is sending now, the oldest first."""
+    def queued(self) -> list[QueuedMessage]:
+        """Return the messages that no process is sending now, the oldest first."""
         now = time.time()
-        query = "SELECT key, record, noticed, doubtful FROM message WHERE sent IS NULL AND held < ? ORDER BY noticed"
+        query = "SELECT key, record, added, doubtful FROM message WHERE sent IS NULL AND claimed < ? ORDER BY added"
         with self._transaction() as db:
             rows = db.execute(query, (now,)).fetchall()
         found = []
-        for key, record, noticed, doubtful in rows:
+        for key, record, added, doubtful in rows:
             failure = Failure.from_record(json.loads(record) | {"repeat": bool(doubtful)})
-            found.append(Waiting(key, failure, noticed))
+            found.append(QueuedMessage(key, failure, added))
         return found
 
     def next_due(self) -> float | None:
         """Return the seconds until a message may be sent, None where none is left."""
         with self._transaction() as db:
-            (held,) = db.execute("SELECT min(held) FROM message WHERE sent IS NULL").fetchone()
-        return None if held is None else max(0.0, held - time.time())
+            (claimed,) = db.execute("SELECT min(claimed) FROM message WHERE sent IS NULL").fetchone()
+        return None if claimed is None else max(0.0, claimed - time.time())
 
-    def of_run(self, one: Waiting) -> int:
-        """Count the failed tasks of its run, told or not, from a while before it on."""
-        query = "SELECT count(*) FROM message WHERE run = ? AND noticed > ?"
+    def count_of_run(self, one: QueuedMessage) -> int:
+        """Return how many tasks of its run have failed, sent or not, from `BURST_SECONDS` before it on."""
+        query = "SELECT count(*) FROM message WHERE run = ? AND added > ?"
         with self._transaction() as db:
-            return int(db.execute(query, (run_of(one.failure), one.noticed - BURST)).fetchone()[0])
+            return int(db.execute(query, (run_of(one.failure), one.added - BURST_SECONDS)).fetchone()[0])
 
-    def hold(self, keys: Iterable[str]) -> list[str]:
-        """Take messages for sending; give those that nobody else has taken."""
+    def claim(self, keys: Iterable[str]) -> list[str]:
+        """Claim messages for sending; return those that no other process has claimed."""
         now = time.time()
-        update = "UPDATE message SET held = ? WHERE key = ? AND sent IS NULL AND held < ?"
+        update = "UPDATE message SET claimed = ? WHERE key = ? AND sent IS NULL AND claimed < ?"
         with self._transaction() as db:
-            return [key for key in keys if db.execute(update, (now + HOLD, key, now)).rowcount]
+            return [key for key in keys if db.execute(update, (now + CLAIM_SECONDS, key, now)).rowcount]
 
     def sent(self, keys: Iterable[str]) -> None:
-        """Mark what Slack has taken."""
+        """Mark what Slack has accepted."""
         with self._transaction() as db:
             db.executemany("UPDATE message SET sent = ? WHERE key = ?", [(time.time(), key) for key in keys])
 
     def release(self, keys: Iterable[str], *, doubtful: bool = False, tried: bool = True) -> float:
-        """Return back what could not be sent; each try makes the next one wait longer.
+        """Give up the claim on what could not be sent; the pauses between tries become longer.
 
-        :param doubtful: it may have been: Slack did not answer.
-        :param tried: otherwise it may be sent at once.
+        :param doubtful: Slack did not answer, and may have accepted it.
+        :param tried: whether it was tried; otherwise it may be sent at once.
         :return: seconds until the next try.
         """
         pause = 0.0
-        update = "UPDATE message SET held = ?, tries = tries + ?, doubtful = max(doubtful, ?) WHERE key = ?"
+        update = "UPDATE message SET claimed = ?, tries = tries + ?, doubtful = max(doubtful, ?) WHERE key = ?"
         with self._transaction() as db:
             for key in keys:
                 (tries,) = db.execute("SELECT tries FROM message WHERE key = ?", (key,)).fetchone()
-                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**tries) if tried else 0.0
+                pause = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**tries) if tried else 0.0
                 db.execute(update, (time.time() + pause, tried, doubtful, key))
         return pause
 
     def hint(self, failure: Failure, words: str) -> None:
-        """Leave word of why a task ended, for whoever tells of it."""
+        """Keep the reason why a task ended, for its message."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO hint VALUES (?, ?, ?)", (key_of(failure), words, time.time()))
 
     def hinted(self, failure: Failure) -> str:
-        """Return the word that was left, empty where there is none."""
+        """Return the reason that was kept, or an empty string."""
         with self._transaction() as db:
             row = db.execute("SELECT words FROM hint WHERE key = ?", (key_of(failure),)).fetchone()
         return row[0] if row else ""
 
     def broken(self) -> dict[str, float]:
-        """Return the DAG files that are known not to import, and since when."""
+        """Return the DAG files that were reported as broken, and since when they are."""
         with self._transaction() as db:
             return dict(db.execute("SELECT file, since FROM broken").fetchall())
 
     def turn(self, failure: Failure) -> None:
-        """Write down that a DAG file broke, or that it is whole again, with the message of it."""
+        """Record that a DAG file broke, or that it imports again, with the message of it."""
         with self._transaction() as db:
             if failure.kind == "import":
                 done = db.execute("INSERT OR IGNORE INTO broken VALUES (?, ?)", (failure.file, time.time()))
@@ -182,31 +182,31 @@ class Ledger:
                 done = db.execute("DELETE FROM broken WHERE file = ?", (failure.file,))
             if done.rowcount:
                 values = (key_of(failure), run_of(failure), time.time(), json.dumps(failure.record))
-                db.execute("INSERT INTO message (key, run, noticed, record, held) VALUES (?, ?, ?, ?, 0)", values)
+                db.execute("INSERT INTO message (key, run, added, record, claimed) VALUES (?, ?, ?, ?, 0)", values)
 
     def moment(self, name: str) -> float:
-        """Return a moment that was kept, 0 where there is none."""
+        """Return a time that was kept, or 0."""
         with self._transaction() as db:
             row = db.execute("SELECT at FROM moment WHERE name = ?", (name,)).fetchone()
         return float(row[0]) if row else 0.0
 
     def keep_moment(self, name: str, at: float) -> None:
-        """Keep a moment."""
+        """Keep a time under a name."""
         with self._transaction() as db:
             db.execute("INSERT OR REPLACE INTO moment VALUES (?, ?)", (name, at))
 
     def forget(self) -> None:
-        """Forget what is old; log what was never sent."""
+        """Delete what is old; log what could not be sent."""
         now = time.time()
         with self._transaction() as db:
-            late = "SELECT record FROM message WHERE sent IS NULL AND noticed < ?"
-            lost = db.execute(late, (now - LATEST,)).fetchall()
-            db.execute("UPDATE message SET sent = 0 WHERE sent IS NULL AND noticed < ?", (now - LATEST,))
-            db.execute("DELETE FROM message WHERE noticed < ?", (now - REMEMBER,))
-            db.execute("DELETE FROM hint WHERE at < ?", (now - REMEMBER,))
+            late = "SELECT record FROM message WHERE sent IS NULL AND added < ?"
+            lost = db.execute(late, (now - RETRY_SECONDS,)).fetchall()
+            db.execute("UPDATE message SET sent = 0 WHERE sent IS NULL AND added < ?", (now - RETRY_SECONDS,))
+            db.execute("DELETE FROM message WHERE added < ?", (now - REMEMBER_SECONDS,))
+            db.execute("DELETE FROM hint WHERE at < ?", (now - REMEMBER_SECONDS,))
         for (record,) in lost:
             failure = Failure.from_record(json.loads(record))
-            log.error("Slack has not taken this message for a day; it is given up: %s\n%s", failure.text, failure.url)
+            log.error("Slack did not accept this message for 24 h; it is discarded: %s\n%s", failure.text, failure.url)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -222,14 +222,15 @@ class Ledger:
 
 
 def key_of(failure: Failure) -> str:
-    """Return what makes a failure the same, whoever notices it."""
+    """Return what identifies a failure, whichever process finds it."""
     parts: dict[str, tuple[object, ...]] = {
         "task": (failure.dag, failure.run, failure.task, failure.map_index, failure.attempt),
         "run": (failure.dag, failure.run, failure.began),
+        "rule": (failure.headline, failure.dag, failure.run, failure.task, failure.map_index),
     }
     return json.dumps([failure.kind, *parts.get(failure.kind, (failure.file, failure.began))])
 
 
 def run_of(failure: Failure) -> str:
-    """Return the run whose failures belong together."""
+    """Return what identifies the run of a failure."""
     return json.dumps([failure.kind, failure.dag, failure.run])

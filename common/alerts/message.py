@@ -1,7 +1,7 @@
-"""What is told of a failure: `Failure`, and its message in plain text and in Slack's Block Kit.
+"""A `Failure`, and its message in plain text and in Slack's Block Kit.
 
-Limits: https://docs.slack.dev/reference/block-kit/blocks. The message is the same whoever noticed the failure; what a
-process does not know is left out.
+Limits: https://docs.slack.dev/reference/block-kit/blocks. The message is the same whichever process found the failure;
+what that process does not know is left out.
 """
 
 from __future__ import annotations
@@ -13,33 +13,35 @@ from urllib.parse import quote
 
 from common.alerts.mrkdwn import clean, code, cut, escaped, name
 
-Kind = Literal["task", "run", "burst", "import", "fixed"]
+Kind = Literal["task", "run", "burst", "import", "fixed", "rule"]
 
-#: Characters that Block Kit takes in a header, a field, a section, and what Slack shows of plain text.
+#: Characters that Slack accepts in a header, a field and a section, and shows of plain text.
 HEADER, FIELD, SECTION, TEXT = 150, 2000, 3000, 3000
-#: Links are cut by Slack after this many characters.
+#: Characters after which Slack cuts a link.
 LINK = 3000
-#: How many names and events are spelt out.
-SPELT_OUT = 10
+#: Names and events that a message lists.
+LISTED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """What failed, as far as the process that noticed it knows; no secrets in it.
+    """What failed, as far as the process that found it knows; it holds no secrets.
 
-    :param kind: a task's try, a DAG run, many tasks of a run at once, a DAG file that broke, one that is whole again.
+    :param kind: a task's try; a DAG run; many tasks of a run at once; a DAG file that does not import, or does again;
+        a case of an alert rule.
     :param map_index: of a mapped task, otherwise -1.
     :param attempt: the try that failed, of `attempts`; 0 where unknown.
-    :param when: the logical date; a run that has none is told by `woken_by`, or by when it was asked for.
-    :param woken_by: the asset events that triggered the run.
+    :param when: the logical date, empty where the run has none.
+    :param triggered_by: the asset events that triggered the run.
     :param seconds: how long it ran.
     :param error: the exception's type and text.
     :param reason: why, in plain words, where there is no exception.
-    :param channel: where its DAG wants it told; empty for the settings' channel.
+    :param channel: the channel that its DAG asks for; empty for the settings' channel.
     :param file: the DAG file that does not import.
-    :param began: when the run last began; a cleared run fails anew.
+    :param began: when the run last began; a cleared run can fail again.
     :param count: where it is one of many: all failed tasks of the run.
-    :param names: of a burst: those that are not told one by one.
+    :param names: of a burst: the tasks that are not reported individually.
+    :param headline: of a rule: what it found, in a few words.
     :param repeat: Slack did not answer when it was sent before.
     """
 
@@ -51,7 +53,7 @@ class Failure:
     attempt: int = 0
     attempts: int = 0
     when: str = ""
-    woken_by: tuple[str, ...] = ()
+    triggered_by: tuple[str, ...] = ()
     seconds: float | None = None
     owner: str = ""
     host: str = ""
@@ -62,11 +64,12 @@ class Failure:
     began: str = ""
     count: int = 0
     names: tuple[str, ...] = ()
+    headline: str = ""
     repeat: bool = False
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Failure:
-        """Read what `record` wrote, maybe of another version of this class."""
+        """Return the failure of a record, maybe of another version of this class."""
         known = {field.name for field in fields(cls)}
         values: dict[str, Any] = {}
         for key, value in record.items():
@@ -76,36 +79,37 @@ class Failure:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Everything, for JSON."""
+        """Return all fields, for JSON."""
         return asdict(self)
 
     @property
     def label(self) -> str:
-        """The task's name, with its map index."""
+        """Return the task's name with its map index."""
         return f"{self.task}[{self.map_index}]" if self.map_index >= 0 else self.task
 
     @property
     def title(self) -> str:
-        """What failed, on one line."""
+        """Return what failed, on one line."""
         titles = {
             "task": f"Task failed: {self.dag}.{self.label}",
             "run": f"DAG run failed: {self.dag}",
             "burst": f"{self.count} tasks failed: {self.dag}",
             "import": f"DAG file does not import: {os.path.basename(self.file)}",  # noqa: PTH119 of no file here
             "fixed": f"DAG file imports again: {os.path.basename(self.file)}",  # noqa: PTH119 as above
+            "rule": self.headline,
         }
         return titles[self.kind]
 
     @property
     def why(self) -> str:
-        """The error, or the reason where there is none."""
-        return self.error or self.reason or "no reason is known"
+        """Return the error, or the reason where there is none."""
+        return self.error or self.reason or "the reason is unknown"
 
     @property
     def url(self) -> str:
-        """Where the log is, or the run, or Airflow."""
+        """Return the address of the log, or of the run, or of Airflow."""
         base = base_url()
-        if self.kind in {"import", "fixed"}:
+        if self.kind in {"import", "fixed"} or not self.run:
             return f"{base}/"
         url = f"{base}/dags/{quote(self.dag, safe='')}/runs/{quote(self.run, safe='')}"
         if self.kind != "task":
@@ -116,13 +120,13 @@ class Failure:
 
     @property
     def text(self) -> str:
-        """The message in plain text, for notifications and for logs."""
+        """Return the message in plain text, for notifications and for logs."""
         run = f", run {self.run}" if self.run else ""
         return escaped(f"{self.title}{run}: {self.why if self.kind != 'burst' else self._named()}", TEXT)
 
     @property
     def blocks(self) -> list[dict[str, Any]]:
-        """The message in Slack's Block Kit."""
+        """Return the message in Slack's Block Kit."""
         found: list[dict[str, Any]] = [
             {"type": "header", "text": {"type": "plain_text", "text": cut(clean(self.title), HEADER)}},
         ]
@@ -136,20 +140,20 @@ class Failure:
             found.append({"type": "section", "text": _text(code(self.error, SECTION))})
         if notes := self._notes():
             found.append({"type": "context", "elements": [_text(note) for note in notes]})
-        labels = {"task": "Open log", "run": "Open run", "burst": "Open run"}
-        label = {"type": "plain_text", "text": labels.get(self.kind, "Open Airflow")}
+        words = "Open log" if self.kind == "task" else "Open run" if self.run else "Open Airflow"
+        label = {"type": "plain_text", "text": words}
         if len(self.url) <= LINK:
             found.append({"type": "actions", "elements": [{"type": "button", "text": label, "url": self.url}]})
         return found
 
     def _facts(self) -> dict[str, str]:
-        """Return the fields, of which Slack takes ten."""
+        """Return the fields of the message; Slack accepts ten."""
         attempt = f"{self.attempt} of {max(self.attempt, self.attempts)}" if self.attempt else ""
         names = {"DAG": self.dag, "Task": self.label if self.kind == "task" else "", "Run": self.run, "File": self.file}
         words = {
             "Try": attempt if self.kind == "task" else "",
             "Logical date": self.when,
-            "Woken by": _listed(self.woken_by),
+            "Triggered by": _listed(self.triggered_by),
             "Duration": _duration(self.seconds),
             "Owner": self.owner,
         }
@@ -164,17 +168,17 @@ class Failure:
         if self.kind == "task" and self.count:
             notes.append(f"{self.count} tasks of this run have failed.")
         if self.repeat:
-            notes.append("Slack did not answer when this was sent before, so it may be here twice.")
+            notes.append("Slack did not answer when this was sent before, so it may appear twice.")
         return notes
 
     def _named(self) -> str:
-        apart = self.count - len(self.names)
-        told = f"{apart} of them told one by one; the others: " if apart else ""
-        return told + _listed(self.names)
+        individual = self.count - len(self.names)
+        first = f"First {individual} reported individually; also failed: " if individual else ""
+        return first + _listed(self.names)
 
 
 def base_url() -> str:
-    """Return the address of Airflow's UI as a browser sees it, without a slash at the end."""
+    """Return the address of Airflow's UI in a browser, without a slash at the end."""
     found = os.environ.get("AIRFLOW__API__BASE_URL")
     if not found:
         from airflow.configuration import conf
@@ -188,8 +192,8 @@ def _text(content: str) -> dict[str, str]:
 
 
 def _listed(names: tuple[str, ...]) -> str:
-    more = f" and {len(names) - SPELT_OUT} more" if len(names) > SPELT_OUT else ""
-    return ", ".join(names[:SPELT_OUT]) + more
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
 
 
 def _duration(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Tell of a failure now, and later what could not be told: each message once, too many of one run as one."""
+"""Report a failure now, and later what could not be sent: each failure once, too many of one run in one message."""
 
 from __future__ import annotations
 
@@ -8,37 +8,38 @@ import time
 from typing import TYPE_CHECKING
 
 from common.alerts import slack
-from common.alerts.ledger import ONE_BY_ONE, Ledger, key_of
+from common.alerts.ledger import INDIVIDUAL, Ledger, key_of
 from common.alerts.message import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from common.alerts.ledger import Waiting
+    from common.alerts.ledger import QueuedMessage
 
 log = logging.getLogger(__name__)
 
-#: Seconds without a further failure after which a burst is over: of a run that has ended, and of one that goes on. And
-#: seconds after which it is told at the latest.
-ENDED, QUIET, LONGEST = 3, 30, 300
-#: Seconds for one message where no task waits for it.
-PATIENCE = 25.0
+#: A burst is over after so long without a further failure: of a run that has ended, and of one that goes on. ...
+ENDED_SECONDS, QUIET_SECONDS = 3, 30
+#: ... It is reported after so long at the latest.
+LONGEST_SECONDS = 300
+#: For one message that no task waits for.
+TIMEOUT_SECONDS = 25.0
 
 
-def tell(failure: Failure) -> None:
-    """Tell of a failure now, unless somebody has; one of too many of its run waits for the others."""
+def report(failure: Failure) -> None:
+    """Report a failure now, unless another process does; one of too many of its run is queued for one message."""
     try:
         ledger = Ledger.shared()
         if not ledger.add(failure, send=True):
             return
     except (OSError, sqlite3.Error) as error:
-        log.warning("Told failures cannot be remembered, so this one may be told twice: %s", error)
+        log.warning("The record of sent alerts cannot be written, so this one may be sent twice: %s", error)
         ledger = None
     try:
         slack.send(failure)
     except slack.UnsentError as unsent:
-        kept = "It is kept, and sent once Slack takes it, for a day." if ledger else "It is lost."
-        log.warning("Slack has not taken this message. %s. %s\n%s\n%s", unsent, kept, failure.text, failure.url)
+        queued = "Queued; retried for 24 h." if ledger else "It will not be sent again."
+        log.warning("Slack did not accept this message. %s. %s\n%s\n%s", unsent, queued, failure.text, failure.url)
         if ledger:
             ledger.release([key_of(failure)], doubtful=unsent.doubtful)
     else:
@@ -47,22 +48,22 @@ def tell(failure: Failure) -> None:
 
 
 def goes_on(_one: Failure) -> bool:
-    """Say of every run that more of its tasks may fail."""
+    """Return of every run that it has not ended: more of its tasks may fail."""
     return False
 
 
 def deliver(ledger: Ledger, ended: Callable[[Failure], bool] = goes_on) -> float | None:
-    """Send what waits.
+    """Send what is queued.
 
-    :param ended: whether a failed task's run has ended.
-    :return: seconds until there is something to do, None where nothing waits.
+    :param ended: returns whether a failed task's run has ended.
+    :return: seconds until there is something to do, None where nothing is queued.
     """
     pause = ledger.moment("try_again") - time.time()
     if pause > 0:
         return None if ledger.next_due() is None else pause
     soonest: list[float] = []
-    for batch in _batches(ledger.waiting()):
-        wait = _settle(ledger, batch, ended)
+    for messages in _by_run(ledger.queued()):
+        wait = _deliver_run(ledger, messages, ended)
         if wait is not None:
             soonest.append(wait)
         if ledger.moment("try_again") > time.time():
@@ -72,49 +73,49 @@ def deliver(ledger: Ledger, ended: Callable[[Failure], bool] = goes_on) -> float
     return ledger.next_due()
 
 
-def _batches(waiting: list[Waiting]) -> list[list[Waiting]]:
-    """Put failed tasks of one run together, the longest waiting first."""
-    found: dict[object, list[Waiting]] = {}
-    for one in waiting:
+def _by_run(queued: list[QueuedMessage]) -> list[list[QueuedMessage]]:
+    """Return the failed tasks of each run together, and any other message alone; the oldest come first."""
+    found: dict[object, list[QueuedMessage]] = {}
+    for one in queued:
         own = (one.failure.dag, one.failure.run) if one.failure.kind == "task" else one.key
         found.setdefault(own, []).append(one)
     return list(found.values())
 
 
-def _settle(ledger: Ledger, batch: list[Waiting], ended: Callable[[Failure], bool]) -> float | None:
-    """Send messages of one run, one by one or as one; give the seconds until it is to be tried again."""
-    first = batch[0].failure
-    total = ledger.of_run(batch[0]) if first.kind == "task" else 1
-    if total <= ONE_BY_ONE:
-        for one in batch:
+def _deliver_run(ledger: Ledger, messages: list[QueuedMessage], ended: Callable[[Failure], bool]) -> float | None:
+    """Send the messages of one run, individually or as one; return the seconds until the next try."""
+    first = messages[0].failure
+    total = ledger.count_of_run(messages[0]) if first.kind == "task" else 1
+    if total <= INDIVIDUAL:
+        for one in messages:
             if (wait := _send(ledger, [one.key], one.failure)) is not None:
                 return wait
         return None
-    quiet = (ENDED if ended(first) else QUIET) - (time.time() - batch[-1].noticed)
-    if quiet > 0 and time.time() - batch[0].noticed < LONGEST:
+    quiet = (ENDED_SECONDS if ended(first) else QUIET_SECONDS) - (time.time() - messages[-1].added)
+    if quiet > 0 and time.time() - messages[0].added < LONGEST_SECONDS:
         return quiet
-    if len(batch) == 1:  # a message of its own says more, and is as short
+    if len(messages) == 1:  # a message of its own says more, and is as short
         last = Failure.from_record(first.record | {"count": total})
-        return _send(ledger, [batch[0].key], last)
-    ordered = sorted((one.failure for one in batch), key=lambda failure: (failure.task, failure.map_index))
+        return _send(ledger, [messages[0].key], last)
+    ordered = sorted((one.failure for one in messages), key=lambda failure: (failure.task, failure.map_index))
     names = tuple(failure.label for failure in ordered)
     fields = {"kind": "burst", "count": max(total, len(names)), "names": names, "error": "", "reason": ""}
-    doubtful = any(one.failure.repeat for one in batch)
+    doubtful = any(one.failure.repeat for one in messages)
     burst = Failure.from_record(first.record | fields | {"seconds": None, "host": "", "repeat": doubtful})
-    return _send(ledger, [one.key for one in batch], burst)
+    return _send(ledger, [one.key for one in messages], burst)
 
 
 def _send(ledger: Ledger, keys: list[str], failure: Failure) -> float | None:
-    """Send one message; where Slack does not take it, give the seconds until it is asked again."""
-    held = ledger.hold(keys)
-    if held != keys:  # somebody else sends some of them: what is left is looked at anew
-        ledger.release(held, tried=False)
+    """Send one message; where Slack does not accept it, return the seconds until the next try."""
+    claimed = ledger.claim(keys)
+    if claimed != keys:  # another process sends some of them: what is left is grouped anew
+        ledger.release(claimed, tried=False)
         return 1.0
     try:
-        slack.send(failure, PATIENCE)
+        slack.send(failure, TIMEOUT_SECONDS)
     except slack.UnsentError as unsent:
         pause = max(unsent.wait, ledger.release(keys, doubtful=unsent.doubtful))
-        log.warning("Slack has not taken a message. %s. Next try in %.0f s.\n%s", unsent, pause, failure.text)
+        log.warning("Slack did not accept a message. %s. Next try in %.0f s.\n%s", unsent, pause, failure.text)
         if not unsent.one:
             ledger.keep_moment("try_again", time.time() + pause)
         return pause

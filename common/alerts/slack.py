@@ -1,4 +1,4 @@
-"""Send one message with `SlackAPIPostOperator`: bounded in time, and what went wrong in words that help.
+"""Send one message with `SlackAPIPostOperator`, within a time limit; an error says how to fix it.
 
 Only documented API, and a bot token with the scope `chat:write`. Errors:
 https://docs.slack.dev/reference/methods/chat.postMessage#errors
@@ -25,39 +25,40 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECTION = "slack_api_default"
-#: Seconds for everything, so that no task's state waits longer than 15.
-PATIENCE = 13.0
-#: Where the settings name no channel.
+#: For everything, so that a task's state is never delayed by more than 15 seconds.
+TIMEOUT_SECONDS = 13.0
+#: The channel, if no setting names one.
 CHANNEL = "#alerts"
 
-#: Slack's error -> what fixes it. These concern one channel or one message; the others concern all.
+#: Slack's error -> how to fix it. The first concern one channel or one message, the others all messages.
 OF_A_CHANNEL = {
     "channel_not_found": "Channel {channel} does not exist, or is private and the bot is not in it: create it or set "
     "AIRFLOW_ALERT_CHANNEL, and invite the bot to it (/invite @<bot>)",
     "not_in_channel": "Invite the bot to {channel}: type /invite @<bot> there",
     "is_archived": "Channel {channel} is archived: set AIRFLOW_ALERT_CHANNEL to another one",
     "restricted_action": "The workspace lets only some members post to {channel}",
-    "invalid_blocks": "Please report this message, which Slack cannot read",
-    "msg_too_long": "Please report this message, which Slack finds too long",
+    "invalid_blocks": "Slack cannot read this message: please report a bug of the alerts",
+    "msg_too_long": "This message is too long for Slack: please report a bug of the alerts",
 }
 OF_ALL = {
-    "invalid_auth": "Slack does not know the token: put the bot token (xoxb-...) of your Slack app into "
+    "invalid_auth": "The token is not valid: put the bot token (xoxb-...) of your Slack app into "
     "AIRFLOW_CONN_SLACK_API_DEFAULT",
-    "not_authed": "No token: put the bot token (xoxb-...) of your Slack app into AIRFLOW_CONN_SLACK_API_DEFAULT",
+    "not_authed": "The connection has no token: put the bot token (xoxb-...) of your Slack app into "
+    "AIRFLOW_CONN_SLACK_API_DEFAULT",
     "token_revoked": "The token was revoked: install the Slack app again and copy its new bot token",
     "token_expired": "The token has expired: copy the Slack app's new bot token",
-    "account_inactive": "The token's user or workspace is gone: make a new bot token",
+    "account_inactive": "The token's user or workspace does not exist any more: create a new bot token",
     "missing_scope": "Add the scope chat:write to the Slack app (OAuth & Permissions), and install it again",
-    "ratelimited": "Slack takes no more messages for a while: nothing to fix",
+    "ratelimited": "Rate-limited; no action needed",
 }
 
 
 class UnsentError(Exception):
-    """Slack has not taken a message.
+    """Slack did not accept a message.
 
     :param what: what happened.
     :param fix: what to do about it.
-    :param doubtful: Slack may have taken it: it did not answer.
+    :param doubtful: Slack did not answer, and may have accepted it.
     :param one: only this message or its channel is concerned.
     :param wait: seconds that Slack asks to wait.
     """
@@ -68,17 +69,17 @@ class UnsentError(Exception):
 
 
 def channel_of(failure: Failure) -> str:
-    """Return where it is told: its DAG's parameter `alert_channel`, or the settings' channel."""
+    """Return the channel of its DAG's parameter `alert_channel`, or else that of the settings."""
     return failure.channel or os.environ.get("AIRFLOW_ALERT_CHANNEL") or CHANNEL
 
 
-def send(failure: Failure, patience: float = PATIENCE) -> None:
-    """Post it.
+def send(failure: Failure, timeout: float = TIMEOUT_SECONDS) -> None:
+    """Post the message of a failure.
 
-    :param patience: seconds; not exceeded whatever the network does.
-    :raises UnsentError: where Slack has not taken it.
+    :param timeout: seconds, whatever the network does.
+    :raises UnsentError: where Slack did not accept it.
     """
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     problems: list[BaseException] = []
 
     def post() -> None:
@@ -87,20 +88,20 @@ def send(failure: Failure, patience: float = PATIENCE) -> None:
         except BaseException as error:  # noqa: BLE001 a thread's error is raised below
             problems.append(error)
 
-    # A thread, because no timeout of a client covers everything: the look-up of names, an answer that trickles in.
+    # A thread, because no timeout of a client covers everything: resolving names, an answer that arrives byte by byte.
     thread = threading.Thread(target=post, name="slack-alert", daemon=True)
     thread.start()
-    thread.join(patience + 0.5)
+    thread.join(timeout + 0.5)
     if thread.is_alive():
-        raise _silent(patience)
+        raise _unanswered(timeout)
     if problems:
-        raise _explained(problems[0], channel_of(failure), patience) from problems[0]
+        raise _explained(problems[0], channel_of(failure), timeout) from problems[0]
 
 
 def _post(failure: Failure, deadline: float) -> None:
     from airflow.providers.slack.operators.slack import SlackAPIPostOperator
 
-    # What went wrong is said once, in our own words: no warning that no task runner calls it, no error of each try.
+    # An error is logged once, by the caller: no warning that no task runner calls this, no error of each try.
     quiet = logging.getLogger(f"airflow.task.operators.{__name__}")
     quiet.setLevel(logging.CRITICAL)
     task_failure_alert = SlackAPIPostOperator(
@@ -120,7 +121,7 @@ def _post(failure: Failure, deadline: float) -> None:
 
 
 def obey_no_proxy(client: WebClient) -> None:
-    """Have a client ask a host of NO_PROXY itself: slack_sdk takes HTTPS_PROXY from the environment for all hosts."""
+    """Let a client reach a host of NO_PROXY directly: slack_sdk uses HTTPS_PROXY for all hosts."""
     if proxy_bypass(urlsplit(client.base_url).hostname or ""):
         client.proxy = None
 
@@ -130,11 +131,11 @@ def _left(deadline: float) -> int:
 
 
 def _retries(deadline: float, shorten: Callable[[], None]) -> list[Any]:
-    """Retry where Slack has certainly not taken the message, as long as there is time.
+    """Return handlers that retry where Slack certainly did not accept the message, as long as there is time.
 
-    A request that was sent and not answered is not among them: it may have arrived.
+    A request that was sent and not answered is not retried: it may have arrived.
 
-    :param shorten: fits the next request's patience to what is left.
+    :param shorten: sets the next request's timeout to what is left.
     """
     from slack_sdk.http_retry.builtin_handlers import (
         ConnectionErrorRetryHandler,
@@ -143,7 +144,7 @@ def _retries(deadline: float, shorten: Callable[[], None]) -> list[Any]:
     )
 
     class Timely:
-        """Retry only if the pause ends a second before the deadline."""
+        """Retry only if the pause ends before the deadline, with a second to spare."""
 
         def _can_retry(self, **seen: Any) -> bool:
             pause = retry_after(seen.get("response")) + 2
@@ -167,18 +168,18 @@ def _retries(deadline: float, shorten: Callable[[], None]) -> list[Any]:
     return [unreachable, Limited(max_retry_count=5), Broken(max_retry_count=2)]
 
 
-def _explained(error: BaseException, channel: str, patience: float) -> UnsentError:
+def _explained(error: BaseException, channel: str, timeout: float) -> UnsentError:
     from slack_sdk.errors import SlackApiError
 
     if isinstance(error, SlackApiError):
         return _refused(error, channel)
     if isinstance(error, URLError):
-        fix = "Look at this machine's network and proxy, and at base_url of AIRFLOW_CONN_SLACK_API_DEFAULT"
+        fix = "Check the network, the proxy, and base_url of AIRFLOW_CONN_SLACK_API_DEFAULT"
         return UnsentError(f"No connection to Slack ({error.reason})", fix)
     if isinstance(error, OSError) or "IncompleteRead" in type(error).__name__:
-        return _silent(patience)
-    fix = "Look at AIRFLOW_CONN_SLACK_API_DEFAULT: ./dev conn --test talks to it"
-    return UnsentError(f"No message could be made or sent ({type(error).__name__}: {error})", fix)
+        return _unanswered(timeout)
+    fix = "Check AIRFLOW_CONN_SLACK_API_DEFAULT: ./dev conn --test tries it"
+    return UnsentError(f"The message could not be created or sent ({type(error).__name__}: {error})", fix)
 
 
 def _refused(error: Any, channel: str) -> UnsentError:
@@ -188,19 +189,19 @@ def _refused(error: Any, channel: str) -> UnsentError:
     wait = retry_after(error.response)
     if name in OF_A_CHANNEL:
         return UnsentError(f"Slack says {name}", OF_A_CHANNEL[name].format(channel=channel), one=True)
-    fix = OF_ALL.get(name, "Nothing to fix here, unless it lasts: https://slack-status.com")
+    fix = OF_ALL.get(name, "No action needed, unless it lasts: see https://slack-status.com")
     if name == "missing_scope" and data.get("needed"):
         fix = fix.replace("chat:write", str(data["needed"]))
     return UnsentError(f"Slack says {name}", fix, wait=wait)
 
 
-def _silent(patience: float) -> UnsentError:
-    what = f"Slack did not answer within {patience:.0f} s, or hung up"
-    return UnsentError(what, "Look at this machine's network and proxy", doubtful=True)
+def _unanswered(timeout: float) -> UnsentError:
+    what = f"Slack did not answer within {timeout:.0f} s, or closed the connection"
+    return UnsentError(what, "Check the network and the proxy", doubtful=True)
 
 
 def retry_after(response: Any) -> float:
-    """Return the seconds that Slack asks to wait, 0 where it does not."""
+    """Return the seconds that Slack asks to wait, or 0."""
     for name, value in getattr(response, "headers", {}).items():
         if name.lower() == "retry-after":
             return float(value[0] if isinstance(value, list) else value)

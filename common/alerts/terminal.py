@@ -1,4 +1,4 @@
-"""Show a message in a terminal as Slack would show it: for who debugs, and pages nobody."""
+"""Show a message in a terminal as Slack would show it: for debugging, where nothing is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import html
 import re
 from typing import TYPE_CHECKING, Any
 
-#: A block of code, or a word of it.
+#: A block or a word of code.
 MARKS = re.compile(r"^(```\n|`)(.*)(\n```|`)$", re.DOTALL)
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 def show(failure: Failure) -> None:
-    """Print it."""
+    """Print the message."""
     from rich.console import Console
 
     Console(soft_wrap=False).print(rendered(failure))
 
 
 def rendered(failure: Failure) -> Any:
-    """Return the message's blocks as something that rich prints."""
+    """Return the message's blocks as rich prints them."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.table import Table
@@ -51,5 +51,5 @@ def rendered(failure: Failure) -> Any:
 
 
 def _plain(text: str) -> str:
-    """Take the marks away that Slack takes away."""
+    """Remove the marks that Slack does not show."""
     return html.unescape(MARKS.sub(r"\2", text))

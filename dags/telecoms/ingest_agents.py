@@ -1,7 +1,7 @@
 """Take the agents from their Google Sheet to the lake.
 
-Each run replaces `raw/agents/agents.parquet` and says so with an event. An empty sheet or a renamed column fails
-the run and leaves the lake as it was.
+Each run replaces `raw/agents/agents.parquet` and emits an event. An empty sheet or a renamed column fails the run, and
+the lake keeps what it had.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from common import pipeline
-from common.assets import RAW_AGENTS
-from common.datasets import AGENTS, CURRENT
+from common.assets import RAW
+from common.datasets import AGENTS
 from common.defaults import DAG_DEFAULTS
 
 
@@ -20,9 +20,9 @@ from common.defaults import DAG_DEFAULTS
 def ingest_agents() -> None:
     """One task: sheet to lake."""
 
-    @task(outlets=[RAW_AGENTS])
-    def ingest(*, outlet_events: Any = None) -> None:
-        outlet_events[RAW_AGENTS].extra = pipeline.ingest_sheet(AGENTS, CURRENT)
+    @task(outlets=[RAW["agents"]])
+    def ingest(**context: Any) -> None:
+        pipeline.ingest(AGENTS, context)
 
     ingest()
 

@@ -1,7 +1,7 @@
 """Take the customers from the source bucket's CSV to the lake.
 
-Each run replaces `raw/customers/customers.parquet` and says so with an event. A file that is not there is a skip
-without an event; a bad one fails the run, naming row and column, and leaves the lake as it was.
+Each run replaces `raw/customers/customers.parquet` and emits an event. If the file is missing, the run is skipped
+without an event. A bad file fails the run and names row and column; the lake keeps what it had.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 from airflow.sdk import dag, task
 
 from common import pipeline
-from common.assets import RAW_CUSTOMERS
-from common.datasets import CURRENT, CUSTOMERS
+from common.assets import RAW
+from common.datasets import CUSTOMERS
 from common.defaults import DAG_DEFAULTS
 
 
@@ -20,9 +20,9 @@ from common.defaults import DAG_DEFAULTS
 def ingest_customers() -> None:
     """One task: file to lake."""
 
-    @task(outlets=[RAW_CUSTOMERS])
-    def ingest(*, outlet_events: Any = None) -> None:
-        outlet_events[RAW_CUSTOMERS].extra = pipeline.ingest_file(CUSTOMERS, CURRENT)
+    @task(outlets=[RAW["customers"]])
+    def ingest(**context: Any) -> None:
+        pipeline.ingest(CUSTOMERS, context)
 
     ingest()
 

@@ -1,43 +1,29 @@
-"""Take one day's social media complaints from the source bucket to the lake.
+"""Take one day's social media complaints from the source bucket to the lake, when the day is over.
 
-The file of a day is fetched when the day is over. Each run replaces the day's `raw/social_media/YYYY/MM/DD/` and says
-so with an event. A file that is not there yet is a skip without an event: clear the run once it is. A bad file fails
-the run, naming row and column, and leaves the lake as it was.
-
-By hand: trigger it with the parameter `partition` and *no* logical date. Airflow runs no task whose logical date is
-after the DAG's end, TELECOMS_END_DATE.
+Each run replaces the day's `raw/social_media/YYYY/MM/DD/` and emits an event. If the file is missing, the run is
+skipped without an event: clear it once the file is there. A bad file fails the run and names row and column; the lake
+keeps what it had. To run one day by hand, trigger the DAG with the parameter `partition`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import Param, dag, task
-from airflow.timetables.interval import CronDataIntervalTimetable
+from airflow.sdk import dag, task
 
 from common import pipeline
-from common.assets import RAW_SOCIAL_MEDIA
+from common.assets import RAW
 from common.datasets import SOCIAL_MEDIA
-from common.defaults import DAG_DEFAULTS, SETTINGS
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from common.defaults import DAILY, daily_defaults
 
 
-@dag(
-    schedule=CronDataIntervalTimetable("@daily", timezone="UTC"),
-    tags=["telecoms", "ingest"],
-    doc_md=__doc__,
-    params={"partition": Param(None, type=["null", "string"], format="date", description="the day, as YYYY-MM-DD")},
-    **DAG_DEFAULTS | {"end_date": SETTINGS.end, "catchup": True, "max_active_runs": 4},
-)
+@dag(schedule=DAILY, tags=["telecoms", "ingest"], doc_md=__doc__, **daily_defaults())
 def ingest_social_media() -> None:
     """One task: file to lake."""
 
-    @task(outlets=[RAW_SOCIAL_MEDIA])
-    def ingest(*, params: Any = None, logical_date: datetime | None = None, outlet_events: Any = None) -> None:
-        day = pipeline.day_of(params, logical_date)
-        outlet_events[RAW_SOCIAL_MEDIA].extra = pipeline.ingest_file(SOCIAL_MEDIA, day)
+    @task(outlets=[RAW["social_media"]])
+    def ingest(**context: Any) -> None:
+        pipeline.ingest(SOCIAL_MEDIA, context)
 
     ingest()
 

@@ -1,18 +1,17 @@
-"""Load every announced partition of the lake into the warehouse's RAW schema, exactly once.
+"""Load every announced partition of the lake into the warehouse's schema RAW, exactly once.
 
-An event of a raw asset triggers it. What there is to do, it finds out itself: an ingest leaves a notice in the lake's
-`pending/` before its event, and `plan` lists the notices. So it does not matter that Airflow triggers it once for
-several events, with one of them, or not at all while it was paused; and a run costs what there is to load, however
-many events and files there ever were. An event without a notice, made in the UI, gets one from `plan`.
+An event of a raw asset triggers it. `plan` does not rely on that event: an ingest leaves a notice in the lake's
+`pending/` before its event, and `plan` lists the notices. So nothing is lost if Airflow triggers one run for several
+events, passes it only one of them, or triggers none because this DAG was paused. The cost of a run depends on what is
+to be loaded, not on all files and events of the past. For an event without a notice, made in the UI, `plan` adds one.
 
-`stage` copies each partition by itself, invisibly; a bad file fails its own `stage` and the others go on. `publish`
-makes what was staged current in one statement and emits the one event of the run. `tidy` removes the notices that are
-answered, and rows that nobody sees any more. `all_loaded` does nothing: it is the last task, so that a failed `stage`
-fails the run.
+`stage` copies each partition by itself, invisibly; a bad file fails its own `stage`, and the others go on. `publish`
+makes everything that was staged current in one statement, and emits the one event of the run. `tidy` removes the
+notices that are answered, and rows that no reader can see any more. `all_loaded` does nothing: it is the last task, so
+that a failed `stage` fails the run.
 
-The sweep every 15 minutes is a safety net, for notices whose event triggered no run: those of events that arrived while
-this DAG was paused (unpausing triggers nothing), of an ingest that was killed before its event, and of a run that
-failed, for its partitions are not announced again.
+The sweep every 15 minutes loads what has a notice and triggered no run: an event that came while this DAG was paused
+(unpausing triggers nothing), an ingest that was killed before its event, and the partitions of a run that failed.
 """
 
 from __future__ import annotations
@@ -52,13 +51,13 @@ def load_warehouse() -> None:
         get_current_context()["load"] = load
         return pipeline.stage_load(SQL, load)
 
-    # Runs with what was staged, also where a partition failed; not where there was nothing to load.
+    # Publishes what was staged, also if another partition failed; is skipped if there was nothing to load.
     @task(trigger_rule="none_skipped", outlets=[WAREHOUSE])
     def publish(staged: Any, *, outlet_events: Any = None) -> list[str]:
         outlet_events[WAREHOUSE].extra, answered = pipeline.publish_loads(SQL, staged)
         return answered
 
-    # After the event of `publish` is out, for only then are the notices answered.
+    # A task of its own, because the notices are answered only when the event of `publish` is out.
     @task
     def tidy(answered: Any) -> None:
         pipeline.tidy_loads(SQL, answered)

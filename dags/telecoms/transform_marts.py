@@ -1,8 +1,8 @@
 """Rebuild the four marts from what the warehouse holds, all of them from the same state.
 
-A published wave wakes it. `snapshot` copies in one statement which load of each partition is current; every mart is
-built from that copy, so that a wave published meanwhile is seen by all marts or by none. Each mart is replaced in one
-statement: a reader sees the old one or the new one.
+A published batch triggers it. `snapshot` copies in one statement which load of each partition is current. Every mart is
+built from that copy, so that all marts see a batch that is published meanwhile, or none does. Each mart is replaced in
+one statement: a reader sees the old one or the new one.
 """
 
 from __future__ import annotations

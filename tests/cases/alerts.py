@@ -49,7 +49,7 @@ TOLD = {
     ("failing", "mapped[2]"): "ValueError: number 2",
     ("failing", "deferred"): "TaskDeferralError: Trigger failure",
     ("dying", "speaks"): "ValueError: last words",
-    ("dying", "killed"): "killed, most likely out of memory, limit ",
+    ("dying", "killed"): "killed by SIGKILL",
     ("dying", "lost"): "the task and its supervisor were killed",
     ("dying", "frozen"): "no more heartbeats",
     ("late", ""): "the run took longer than its limit of 0:00:02",
@@ -78,7 +78,7 @@ FAULTS = [
     ({"kind": "error", "error": "invalid_auth"}, "AIRFLOW_CONN_SLACK_API_DEFAULT"),
     ({"kind": "error"}, "slack-status"),
     # Longer than a task waits.
-    ({"kind": "limit", "seconds": 15}, "no more messages"),
+    ({"kind": "limit", "seconds": 15}, "no action needed"),
 ]
 HEAD = "from airflow.sdk import dag, task\n"
 #: What breaks a DAG file -> words of its alert.
@@ -300,7 +300,7 @@ class AlertCases:
             for name in ("failing.retried", "woken.raises")
             if name in message["text"]
         }
-        assert fields["woken.raises"]["*Woken by*"] == "spoilt of produces"
+        assert fields["woken.raises"]["*Triggered by*"] == "spoilt of produces"
         assert fields["failing.retried"]["*Try*"] == "2 of 2"
         assert fields["failing.retried"]["*Owner*"] == "tests"
         assert {"*Host*", "*Duration*"} <= fields["failing.retried"].keys()
@@ -345,7 +345,7 @@ class AlertCases:
             slack.fault(**fault)
             run = slack.start("one")
             eventually(lambda run=run: slack.state("one", run) == "failed", "the run ends while Slack fails")
-            log = [line for line in slack.log("one", run, "raises") if "Slack has not taken this message" in line]
+            log = [line for line in slack.log("one", run, "raises") if "Slack did not accept this message" in line]
             assert len(log) == 1
             assert fix in log[0]
             assert not slack.texts(run)

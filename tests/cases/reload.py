@@ -75,7 +75,7 @@ DEADLY: dict[str, tuple[str, int | None, str]] = {
     "raises_exit": ("raise SystemExit(3)", 3, "SystemExit: 3"),
     "interrupts": ("raise KeyboardInterrupt", 3, "KeyboardInterrupt"),
     "crashes": ("import ctypes; ctypes.string_at(0)", 3, "crashed while it was parsed: segmentation fault"),
-    "killed": ("import os; os.kill(os.getpid(), 9)", None, "killed while it was parsed: by signal 9 (SIGKILL)"),
+    "killed": ("import os; os.kill(os.getpid(), 9)", None, "killed by SIGKILL while it was parsed"),
     "closes": ("import os; os.closerange(0, 999)", None, "while it was parsed"),
     "garbles": (r"import os; os.write(0, b'\0\0\0\4none')", None, ""),
     "no_text": (r"raise ValueError('\udcff\0')", 3, "surrogates not allowed"),

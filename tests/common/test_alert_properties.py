@@ -67,17 +67,17 @@ ID = st.builds(
 )
 FAILURES = st.builds(
     Failure,
-    kind=st.sampled_from(["task", "run", "burst", "import", "fixed"]),
-    dag=ID, run=ID, task=ID, when=SHORT, owner=TEXT, host=TEXT, error=TEXT, reason=TEXT, file=TEXT,
+    kind=st.sampled_from(["task", "run", "burst", "import", "fixed", "rule"]),
+    dag=ID, run=ID, task=ID, headline=ID, when=SHORT, owner=TEXT, host=TEXT, error=TEXT, reason=TEXT, file=TEXT,
     map_index=st.integers(-1, 10**6), attempt=st.integers(0, 10**6), attempts=st.integers(0, 10**6),
-    woken_by=st.lists(TEXT, max_size=3).map(tuple), names=st.lists(ID, min_size=1, max_size=12).map(tuple),
+    triggered_by=st.lists(TEXT, max_size=3).map(tuple), names=st.lists(ID, min_size=1, max_size=12).map(tuple),
     seconds=st.none() | st.floats(0, 1e9), count=st.integers(0, 10**6), repeat=st.booleans(),
 )  # fmt: skip
 #: A loaded machine is no reason to fail.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 #: As long as Airflow's database lets anything be.
 LONGEST = Failure(
-    dag="d" * 250, run="r" * 250, task="t" * 250, owner="o" * 2000, host="h" * 1000, woken_by=("a" * 1500,) * 12,
+    dag="d" * 250, run="r" * 250, task="t" * 250, owner="o" * 2000, host="h" * 1000, triggered_by=("a" * 1500,) * 12,
     map_index=10**6, attempt=99, attempts=99, seconds=1e6, error="e" * 10_000, repeat=True, count=200,
 )  # fmt: skip
 ESCAPE = re.compile(r"&(?:amp|lt|gt);")
@@ -120,7 +120,8 @@ class Words(HTMLParser):
 @example(replace(LONGEST, kind="burst", error="", names=("t" * 250,) * 40))
 @example(Failure(reason="\x1f"))
 @UNHURRIED
-def test_no_limit_of_slacks_is_passed(failure: Failure) -> None:
+def test_limits(failure: Failure) -> None:
+    """No message exceeds a limit of Slack's."""
     blocks = failure.blocks
     assert slack_blocks.problems(blocks) == []
     assert not slack_blocks.too_long(blocks)
@@ -133,7 +134,8 @@ def test_no_limit_of_slacks_is_passed(failure: Failure) -> None:
 
 @given(FAILURES)
 @UNHURRIED
-def test_nothing_in_it_is_a_control_sequence_or_half_an_escape(failure: Failure) -> None:
+def test_escapes(failure: Failure) -> None:
+    """No text holds a control sequence, or half an escape."""
     for text in [failure.text, *(text for _, text in mrkdwn_texts(failure.blocks))]:
         assert not set(ESCAPE.sub("", text)) & set("<>&")
 
@@ -141,14 +143,16 @@ def test_nothing_in_it_is_a_control_sequence_or_half_an_escape(failure: Failure)
 @given(FAILURES)
 @example(Failure(kind="import", file="\ud800"))
 @UNHURRIED
-def test_it_can_be_written_as_json_in_utf_8(failure: Failure) -> None:
+def test_json(failure: Failure) -> None:
+    """A message can be written as JSON in UTF-8."""
     message = {"text": failure.text, "blocks": failure.blocks}
     assert json.loads(json.dumps(message, ensure_ascii=False).encode()) == message
 
 
 @given(FAILURES)
 @UNHURRIED
-def test_no_backtick_of_an_error_ends_its_block_of_code(failure: Failure) -> None:
+def test_code_block(failure: Failure) -> None:
+    """No backtick in an error ends its block of code."""
     text = mrkdwn.code(failure.error, SECTION)
     assert not failure.error or text in [text for _, text in mrkdwn_texts(failure.blocks)]
     assert text.endswith("```")
@@ -159,21 +163,23 @@ def test_no_backtick_of_an_error_ends_its_block_of_code(failure: Failure) -> Non
 
 @given(SHORT.filter(lambda text: "```" not in text and text.strip()))
 @UNHURRIED
-def test_a_short_error_is_shown_as_it_was_said(error: str) -> None:
+def test_short_error(error: str) -> None:
+    """A short error is shown as it is."""
     shown = Words(slack_text.to_html(mrkdwn.code(error, SECTION))).text
     assert shown.strip("\n") == mrkdwn.clean(error).strip("\n")
 
 
 @given(FAILURES)
 @UNHURRIED
-def test_its_button_leads_to_the_very_task_run_and_try(failure: Failure) -> None:
+def test_button(failure: Failure) -> None:
+    """The button leads to exactly the task, run and try."""
     buttons = [
         element["url"] for block in failure.blocks if block["type"] == "actions" for element in block["elements"]
     ]
     assert buttons == ([failure.url] if len(failure.url) <= URL else [])
     parts = urlsplit(failure.url)
     assert parts.scheme in {"http", "https"}
-    if failure.kind not in {"import", "fixed"}:
+    if failure.kind not in {"import", "fixed"} and failure.run:
         path = parts.path.split("/")
         assert (path[1], path[3]) == ("dags", "runs")
         assert unquote(path[2]) == failure.dag
@@ -186,7 +192,8 @@ def test_its_button_leads_to_the_very_task_run_and_try(failure: Failure) -> None
 
 @given(TEXT, st.integers(3, 4000))
 @UNHURRIED
-def test_a_cut_keeps_the_beginning_and_says_that_it_is_one(text: str, limit: int) -> None:
+def test_cut(text: str, limit: int) -> None:
+    """A cut keeps the beginning and ends with an ellipsis."""
     cut = mrkdwn.escaped(text, limit)
     whole = html.escape(mrkdwn.clean(text), quote=False)
     assert units(cut) <= limit
@@ -217,9 +224,8 @@ def masker() -> Iterator[None]:
 @example(secret="pa<ss&w`o*rd", before="x" * 2990, after="", failure=samples()["long"])
 @example(secret="correct-horse", before="x" * 9990, after="y", failure=samples()["long"])
 @settings(UNHURRIED, max_examples=50)
-def test_what_airflow_knows_to_be_secret_is_in_no_message(
-    masker: None, secret: str, before: str, after: str, failure: Failure
-) -> None:
+def test_secrets(masker: None, secret: str, before: str, after: str, failure: Failure) -> None:
+    """A secret that Airflow knows is in no message."""
     from airflow.sdk.execution_time.secrets_masker import mask_secret  # noqa: PLC0415 as above
 
     assume(secret not in before + after and "***" not in secret)
@@ -233,12 +239,14 @@ def test_what_airflow_knows_to_be_secret_is_in_no_message(
 
 @given(FAILURES)
 @settings(UNHURRIED, max_examples=40)
-def test_slack_takes_it_and_keeps_it_as_it_was_sent(pipeline_emulators: Connections, failure: Failure) -> None:
+def test_accepted(pipeline_emulators: Connections, failure: Failure) -> None:
+    """Slack accepts any message and keeps it as it was sent."""
     take(pipeline_emulators, failure)
 
 
 @pytest.mark.parametrize("kind", samples())
-def test_slack_takes_the_sample(pipeline_emulators: Connections, kind: str) -> None:
+def test_sample_accepted(pipeline_emulators: Connections, kind: str) -> None:
+    """Slack accepts every sample."""
     take(pipeline_emulators, samples()[kind])
 
 

@@ -23,7 +23,8 @@ def connect(place: Place, monkeypatch: pytest.MonkeyPatch, **extra: Any) -> None
     monkeypatch.setenv(VARIABLE, json.dumps(connection))
 
 
-def test_the_sheet_comes_as_rows_of_cells(place: Place) -> None:
+def test_rows(place: Place) -> None:
+    """A sheet is read as rows of cells."""
     head, *rows = read_values("telecoms-agents", "agents")
     assert head == ["iD", "NamE", "experience", "state"]
     assert len(rows) > 60
@@ -33,40 +34,46 @@ def test_the_sheet_comes_as_rows_of_cells(place: Place) -> None:
     ("spreadsheet", "cells", "message"),
     [("no-such", "agents", "not found"), ("telecoms-agents", "nobody", "Unable to parse range")],
 )
-def test_a_wrong_name_is_told_in_googles_words(place: Place, spreadsheet: str, cells: str, message: str) -> None:
+def test_wrong_name(place: Place, spreadsheet: str, cells: str, message: str) -> None:
+    """The error of a wrong name has Google's words and the connection."""
     with pytest.raises(AccessRefusedError, match=message) as refused:
         read_values(spreadsheet, cells)
     assert VARIABLE in str(refused.value)
 
 
-def test_a_key_that_is_not_there_is_named(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_missing_key(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The error of a missing key file names it."""
     connect(place, monkeypatch, key_path=str(tmp_path / "key.json"))
     with pytest.raises(AccessRefusedError, match=r"key.json cannot be read: No such file"):
         read_values("telecoms-agents", "agents")
 
 
-def test_a_key_that_is_none_shows_nothing_of_it(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_bad_key(place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The error of a key that is not valid shows none of its content."""
     (tmp_path / "key.json").write_text('{"private_key": "very-secret"}')  # pragma: allowlist secret
     connect(place, monkeypatch, key_path=str(tmp_path / "key.json"))
-    with pytest.raises(AccessRefusedError, match="the service account's key is not one") as refused:
+    with pytest.raises(AccessRefusedError, match="the service account's key is not valid") as refused:
         read_values("telecoms-agents", "agents")
     assert "very-secret" not in str(refused.value)
 
 
-def test_a_relative_path_of_the_key_begins_at_the_checkout(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_relative_path(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A relative path of the key begins at the checkout."""
     monkeypatch.chdir("/")
     connect(place, monkeypatch, key_path="secrets/no-such-key.json")
     with pytest.raises(AccessRefusedError, match=rf"{Path(__file__).parents[2]}/secrets/no-such-key.json"):
         read_values("telecoms-agents", "agents")
 
 
-def test_a_connection_without_a_key_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error of a connection without a key names the field."""
     connect(place, monkeypatch, key_path=None)
     with pytest.raises(AccessRefusedError, match=r"set extra.key_path"):
         read_values("telecoms-agents", "agents")
 
 
-def test_the_key_may_stand_in_the_connection_itself(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keyfile_dict(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key may be in the connection itself."""
     key = Path(json.loads(place.env[VARIABLE])["extra"]["key_path"]).read_text()
     connect(place, monkeypatch, key_path=None, keyfile_dict=key)
     assert read_values("telecoms-agents", "agents!A1:B1") == [["iD", "NamE"]]

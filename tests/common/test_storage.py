@@ -23,7 +23,8 @@ PARTS = 2 * storage.PART + 17
 
 
 @pytest.mark.parametrize("size", [0, 1, storage.PART, storage.PART + 1, PARTS])
-def test_an_object_of_any_size_is_written_whole(place: Place, size: int) -> None:
+def test_sizes(place: Place, size: int) -> None:
+    """An object of any size is written whole."""
     content = os.urandom(size)
     with ObjectWriter(place.s3, place.lake, "key") as writer:
         for start in range(0, size, 1_000_003):
@@ -34,7 +35,8 @@ def test_an_object_of_any_size_is_written_whole(place: Place, size: int) -> None
 
 
 @pytest.mark.parametrize("size", [10, PARTS])
-def test_an_error_on_the_way_leaves_the_object_that_was_there(place: Place, size: int) -> None:
+def test_error(place: Place, size: int) -> None:
+    """An error during a write leaves the object that was there, and no parts."""
     place.s3.put_object(Bucket=place.lake, Key="key", Body=b"before")
     with pytest.raises(ZeroDivisionError), ObjectWriter(place.s3, place.lake, "key") as writer:
         print(writer.write(bytes(size)) // 0)
@@ -42,7 +44,8 @@ def test_an_error_on_the_way_leaves_the_object_that_was_there(place: Place, size
     assert "Uploads" not in place.s3.list_multipart_uploads(Bucket=place.lake)
 
 
-def test_an_ingest_that_is_killed_on_the_way_leaves_nothing_to_see(place: Place) -> None:
+def test_killed(place: Place) -> None:
+    """A writer that is killed leaves no object."""
     code = f"""
         import os, sys
         from common.pipeline import _s3
@@ -57,19 +60,22 @@ def test_an_ingest_that_is_killed_on_the_way_leaves_nothing_to_see(place: Place)
     assert place.lake_keys() == []
 
 
-def test_a_missing_object_is_no_error_of_the_data(place: Place) -> None:
-    with pytest.raises(SourceMissingError, match=r"s3://.*/no/such key.csv is not there"):
+def test_missing_object(place: Place) -> None:
+    """A missing source is not an error of the data; a missing object of the lake is."""
+    with pytest.raises(SourceMissingError, match=r"s3://.*/no/such key.csv does not exist"):
         open_object(place.s3, place.lake, "no/such key.csv")
     with pytest.raises(BadDataError, match="is not in the bucket"):
         ObjectReader(place.s3, place.lake, "key")
 
 
-def test_a_missing_bucket_is_a_mistake_and_not_a_source_to_wait_for(place: Place) -> None:
+def test_missing_bucket(place: Place) -> None:
+    """A missing bucket is an error, not a missing source."""
     with pytest.raises(place.s3.exceptions.NoSuchBucket):
         open_object(place.s3, f"{place.lake}-not", "key")
 
 
-def test_a_reader_can_seek(place: Place) -> None:
+def test_seek(place: Place) -> None:
+    """A reader can seek from the start and from the end."""
     place.s3.put_object(Bucket=place.lake, Key="key", Body=b"0123456789")
     with ObjectReader(place.s3, place.lake, "key") as reader:
         assert (reader.seek(-3, 2), reader.read(2), reader.tell()) == (7, b"78", 9)

@@ -31,11 +31,11 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
 
 def read_csv(content: str | bytes, dataset: Any = AGENTS) -> list[dict[str, Any]]:
     stream = io.BytesIO(content.encode() if isinstance(content, str) else content)
-    return [row for batch in tabular.csv_batches(stream, dataset, "file.csv") for row in batch.to_pylist()]
+    return [row for batch in tabular.read_csv(stream, dataset, "file.csv") for row in batch.to_pylist()]
 
 
 def read_json(content: str, dataset: Any = SOCIAL_MEDIA) -> list[dict[str, Any]]:
-    batches = tabular.json_batches(io.BytesIO(content.encode()), dataset, "file.json")
+    batches = tabular.read_json(io.BytesIO(content.encode()), dataset, "file.json")
     return [row for batch in batches for row in batch.to_pylist()]
 
 
@@ -60,9 +60,8 @@ def write(batches: Any, dataset: Any = AGENTS) -> pa.Table:
     bom=st.booleans(),
     line_end=st.sampled_from(["\n", "\r\n"]),
 )
-def test_any_text_comes_through_csv_unchanged_whatever_the_block_size(
-    rows: list[tuple[str, ...]], block: int, bom: bool, line_end: str
-) -> None:
+def test_csv(rows: list[tuple[str, ...]], block: int, bom: bool, line_end: str) -> None:
+    """Any text comes through CSV unchanged, at any block size."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator=line_end, quoting=csv.QUOTE_ALL)
     writer.writerow(["iD", "NamE", "experience", "state"])
@@ -75,7 +74,8 @@ def test_any_text_comes_through_csv_unchanged_whatever_the_block_size(
 
 @settings(max_examples=30)
 @given(st.data())
-def test_headings_are_found_whatever_their_case_blanks_punctuation_and_order(data: st.DataObject) -> None:
+def test_headings(data: st.DataObject) -> None:
+    """Headings match in any case and order, with any blanks and punctuation."""
     dataset = data.draw(st.sampled_from(list(DATASETS.values())))
     columns = data.draw(st.permutations(list(dataset.columns)))
 
@@ -90,7 +90,8 @@ def test_headings_are_found_whatever_their_case_blanks_punctuation_and_order(dat
     assert found == {column: columns.index(column) + 1 for column in dataset.columns}
 
 
-def test_the_real_sources_headings_are_found() -> None:
+def test_real_headings() -> None:
+    """The headings of the specification's files match."""
     calls = "Unnamed: 0,call ID,customeR iD,COMPLAINT_catego ry,agent ID,call_start_time,call_end_time,resolutionstatus"
     assert list(tabular.match_headings(CALL_LOGS, [*calls.split(","), "callLogsGenerationDate"], "f").values()) == [
         *range(1, 9)
@@ -99,7 +100,8 @@ def test_the_real_sources_headings_are_found() -> None:
     assert list(tabular.match_headings(CUSTOMERS, customers.split(","), "f").values()) == [*range(7)]
 
 
-def test_a_missing_column_is_named_with_what_was_expected_and_found() -> None:
+def test_missing_column() -> None:
+    """The error of a missing column says what was expected and found."""
     with pytest.raises(BadDataError) as error:
         read_csv("iD,NamE,years,state\n1,a,2,b\n")
     assert str(error.value) == (
@@ -108,12 +110,14 @@ def test_a_missing_column_is_named_with_what_was_expected_and_found() -> None:
     )
 
 
-def test_two_headings_for_one_column_are_refused() -> None:
+def test_double_heading() -> None:
+    """Two headings for one column are refused."""
     with pytest.raises(BadDataError, match=r"'iD' and 'I D' mean the same"):
         read_csv("iD,NamE,experience,state,I D\n1,a,2,b,3\n")
 
 
-def test_an_unknown_column_is_left_out_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_unknown_column(caplog: pytest.LogCaptureFixture) -> None:
+    """An unknown column is ignored, with a warning."""
     assert read_csv("iD,NamE,experience,state,shoe\n1,a,2,b,3\n") == [
         {"id": "1", "name": "a", "experience": "2", "state": "b"}
     ]
@@ -125,29 +129,32 @@ def test_an_unknown_column_is_left_out_with_a_warning(caplog: pytest.LogCaptureF
     [
         ("", "file.csv: is empty"),
         (" \n", "file.csv: is empty"),
-        ("iD;NamE;experience;state\n1;a;2;b\n", "file.csv, column id: cells are separated by ';' and not by ','"),
+        ("iD;NamE;experience;state\n1;a;2;b\n", "file.csv, column id: cells are separated by ';' instead of ','"),
         (AGENTS_HEAD + "1,a,2,b\n2,b,3,c,d\n", "file.csv, row 2: has 5 fields instead of 4: '2,b,3,c,d'"),
         (AGENTS_HEAD + "1,a,2,b\n2,b\n", "file.csv, row 2: has 2 fields instead of 4: '2,b'"),
-        (AGENTS_HEAD + '1,a,2,b\n2,"b', "file.csv: a quote is opened and never closed: the file seems to be cut off"),
+        (AGENTS_HEAD + '1,a,2,b\n2,"b', "file.csv: a quote is opened and not closed: the file is probably cut off"),
         (AGENTS_HEAD.encode() + b"1,a,2,b\n2,caf\xe9,3,c\n", r"file.csv, row 2, column name: b'caf\xe9' is not UTF-8"),
         (b"iD,N\xe4m\n", "file.csv: the headings are not UTF-8 (byte 4)"),
-        (AGENTS_HEAD.encode("utf-16"), "file.csv: is not text in UTF-8 (it looks like UTF-16): save it as UTF-8"),
+        (AGENTS_HEAD.encode("utf-16"), "file.csv: is not UTF-8 text (it looks like UTF-16): save it as UTF-8"),
     ],
 )  # fmt: skip
-def test_a_broken_csv_file_is_refused_by_file_row_and_column(content: str | bytes, message: str) -> None:
+def test_broken_csv(content: str | bytes, message: str) -> None:
+    """The error of a broken CSV file names file, row and column."""
     with pytest.raises(BadDataError) as error:
         read_csv(content)
     assert str(error.value) == message
 
 
-def test_rows_are_counted_across_blocks_and_quoted_newlines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are counted across blocks and quoted newlines."""
     monkeypatch.setattr(tabular, "BLOCK", 64)
     rows = "".join(f'{number},"a\nb",2,c\n' for number in range(100))
     with pytest.raises(BadDataError, match="row 101: has 3 fields"):
         read_csv(AGENTS_HEAD + rows + "1,2,3\n")
 
 
-def test_a_quote_that_is_never_closed_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_open_quote(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A quote that is not closed does not fill the memory."""
     monkeypatch.setattr(tabular, "BLOCK", 1 << 10)
     monkeypatch.setattr(tabular, "LONGEST_ROW", 1 << 20)
     with pytest.raises(BadDataError, match="a row is longer than 1 MiB"):
@@ -155,7 +162,8 @@ def test_a_quote_that_is_never_closed_does_not_fill_the_memory(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("as_lines", [False, True])
-def test_json_comes_as_an_array_or_as_lines(as_lines: bool) -> None:
+def test_json(as_lines: bool) -> None:
+    """JSON may be an array or lines."""
     records = [complaint(), complaint(complaint_id=2.5, media_channel="")]
     text = "\n".join(map(json.dumps, records)) if as_lines else json.dumps(records, indent=1)
     first, second = read_json(text)
@@ -169,7 +177,7 @@ def test_json_comes_as_an_array_or_as_lines(as_lines: bool) -> None:
     ("text", "message"),
     [
         ("", "file.json: is empty"),
-        ("[1]", "file.json, row 1: is 1 and not a record"),
+        ("[1]", "file.json, row 1: is 1, which is not a record"),
         (json.dumps([complaint(), complaint()])[:-20], "file.json, row 2: is not JSON, or cut off"),
         ('{"complaint_id": 1}\n{"complaint_id"', "file.json, row 1, column customer_id: customer_id, complaint_"),
         (json.dumps([complaint(request_date={"at": 1})]), "file.json, row 1, column request_date: {'at': 1} is not a"),
@@ -177,15 +185,17 @@ def test_json_comes_as_an_array_or_as_lines(as_lines: bool) -> None:
         ("<html>", "file.json, row 1: is not JSON, or cut off"),
     ],
 )  # fmt: skip
-def test_broken_json_is_refused_by_file_row_and_column(text: str, message: str) -> None:
+def test_broken_json(text: str, message: str) -> None:
+    """The error of broken JSON names file, row and column."""
     with pytest.raises(BadDataError) as error:
         read_json(text)
     assert message in str(error.value)
 
 
-def test_a_sheet_may_lack_empty_cells_at_the_end_of_a_row() -> None:
+def test_cells() -> None:
+    """A sheet's row may lack empty cells at its end."""
     cells = [["iD", "NamE", "experience", "state"], ["1", "a"], [2, "b", 3.5, True]]
-    (batch,) = tabular.cell_batches(cells, AGENTS, "sheet")
+    (batch,) = tabular.read_cells(cells, AGENTS, "sheet")
     assert batch.to_pylist() == [
         {"id": "1", "name": "a", "experience": None, "state": None},
         {"id": "2", "name": "b", "experience": "3.5", "state": "true"},
@@ -200,29 +210,32 @@ def test_a_sheet_may_lack_empty_cells_at_the_end_of_a_row() -> None:
         ([["iD", "NamE", "experience", "state"], ["1", "a", "2", "b", "c"]], "sheet, row 1: has 5 cells under 4"),
     ],
 )  # fmt: skip
-def test_a_broken_sheet_is_refused(cells: list[list[str]], message: str) -> None:
+def test_broken_sheet(cells: list[list[str]], message: str) -> None:
+    """The error of a broken sheet names row or column."""
     with pytest.raises(BadDataError) as error:
-        list(tabular.cell_batches(cells, AGENTS, "sheet"))
+        list(tabular.read_cells(cells, AGENTS, "sheet"))
     assert message in str(error.value)
 
 
-def test_parquet_has_the_row_number_and_the_time_of_ingest() -> None:
-    table = write(tabular.csv_batches(io.BytesIO(f"{AGENTS_HEAD}7,a,2,b\n8,,,\n".encode()), AGENTS, "f"))
+def test_added_columns() -> None:
+    """Parquet has the row's number and the time of the ingest."""
+    table = write(tabular.read_csv(io.BytesIO(f"{AGENTS_HEAD}7,a,2,b\n8,,,\n".encode()), AGENTS, "f"))
     assert table.column_names == ["id", "name", "experience", "state", "_row", "_ingested_at"]
     assert table["_row"].to_pylist() == [1, 2]
     assert table["_ingested_at"].to_pylist() == [NOW, NOW]
     assert table["name"].to_pylist() == ["a", ""]
 
 
-def test_headings_without_rows_are_refused() -> None:
+def test_no_rows() -> None:
+    """Headings without rows are refused."""
     with pytest.raises(BadDataError, match="has no rows"):
-        write(tabular.csv_batches(io.BytesIO(AGENTS_HEAD.encode()), AGENTS, "f"))
+        write(tabular.read_csv(io.BytesIO(AGENTS_HEAD.encode()), AGENTS, "f"))
 
 
 def customers_born(*births: str) -> Any:
     lines = "".join(f"{number},n,m,{birth},2020-01-01,e,a\n" for number, birth in enumerate(births))
     content = f"customer iD,name,Gender,DATE of biRTH,signup DATE,email,address\n{lines}"
-    return tabular.csv_batches(io.BytesIO(content.encode()), CUSTOMERS, "f")
+    return tabular.read_csv(io.BytesIO(content.encode()), CUSTOMERS, "f")
 
 
 @pytest.mark.parametrize(
@@ -232,7 +245,8 @@ def customers_born(*births: str) -> Any:
         "2025-11-20T10:00:00.5",
     ],
 )  # fmt: skip
-def test_dates_are_iso_or_day_first_or_empty(date: str) -> None:
+def test_dates(date: str) -> None:
+    """Dates are ISO, day first, or empty."""
     assert write(customers_born("2000-01-01", date), CUSTOMERS).num_rows == 2
 
 
@@ -243,7 +257,8 @@ def test_dates_are_iso_or_day_first_or_empty(date: str) -> None:
         "2025-11-20 10", "2025-1-2",
     ],
 )  # fmt: skip
-def test_what_is_no_date_is_refused_by_row_and_column(date: str) -> None:
+def test_bad_dates(date: str) -> None:
+    """The error of a date that is not valid names row and column."""
     with pytest.raises(BadDataError) as error:
         write(customers_born("2000-01-01", "", date), CUSTOMERS)
     assert str(error.value) == (
@@ -251,7 +266,8 @@ def test_what_is_no_date_is_refused_by_row_and_column(date: str) -> None:
     )
 
 
-def test_reading_and_writing_do_without_pandas() -> None:
+def test_no_pandas() -> None:
+    """Reading and writing import no pandas."""
     code = """
 import io, sys
 from common.datasets import AGENTS, CUSTOMERS
@@ -260,7 +276,7 @@ from common import tabular
 head = b"customer iD,name,Gender,DATE of biRTH,signup DATE,email,address\\n"
 convert(io.BytesIO(head + b"1,a,m,2000-01-01,01/02/2020,e,x\\n"), io.BytesIO(), CUSTOMERS, "f.csv")
 convert(io.BytesIO(b'[{"id": 1, "name": "a", "experience": null, "state": "b"}]'), io.BytesIO(), AGENTS, "f.json")
-list(tabular.cell_batches([["id", "name", "experience", "state"], ["1"]], AGENTS, "sheet"))
+list(tabular.read_cells([["id", "name", "experience", "state"], ["1"]], AGENTS, "sheet"))
 sys.exit("pandas" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -24,7 +24,7 @@ RUN = SimpleNamespace(
 def told(monkeypatch: pytest.MonkeyPatch) -> list[Failure]:
     """What is told."""
     failures: list[Failure] = []
-    monkeypatch.setattr(outbox, "tell", failures.append)
+    monkeypatch.setattr(outbox, "report", failures.append)
     return failures
 
 
@@ -37,7 +37,8 @@ def context(**changes: Any) -> dict[str, Any]:
     return {"task_instance": ti, "dag_run": RUN, "exception": ValueError("went wrong")} | changes
 
 
-def test_a_failed_task_is_told_with_all_that_the_context_knows(told: list[Failure]) -> None:
+def test_task(told: list[Failure]) -> None:
+    """A failed task is reported with all that the context has."""
     task_failure_alert(context(map_index=3, try_number=3, max_tries=2, params={"alert_channel": "#data"}))
     (failure,) = told
     assert (failure.dag, failure.label, failure.run) == ("d", "t[3]", RUN.run_id)
@@ -48,7 +49,8 @@ def test_a_failed_task_is_told_with_all_that_the_context_knows(told: list[Failur
     assert failure.error == "ValueError: went wrong"
 
 
-def test_a_run_without_a_date_is_told_with_the_events_that_woke_it(told: list[Failure]) -> None:
+def test_triggered_by(told: list[Failure]) -> None:
+    """A run without a date is reported with the events that triggered it."""
     raw, more = SimpleNamespace(name="raw"), SimpleNamespace(name="more")
     events = [
         SimpleNamespace(asset=raw, source_dag_id="ingest"),
@@ -58,25 +60,26 @@ def test_a_run_without_a_date_is_told_with_the_events_that_woke_it(told: list[Fa
     run = SimpleNamespace(dag_id="d", run_id="r", logical_date=None, start_date=DAY, consumed_asset_events=events)
     task_failure_alert(context(dag_run=run))
     assert told[0].when == ""
-    assert told[0].woken_by == ("raw of ingest (x 2)", "more")
+    assert told[0].triggered_by == ("raw of ingest (x 2)", "more")
 
 
-def test_a_try_that_was_lost_with_others_to_come_is_not_told(told: list[Failure]) -> None:
-    """Airflow 3.0.6 calls the failure callback for a lost heartbeat also where the task will be tried again."""
+def test_lost_try(told: list[Failure]) -> None:
+    """A lost try that is followed by another one is not reported; Airflow 3.0.6 calls the callback for it."""
     task_failure_alert(context(exception=None, try_number=1, max_tries=1))
     assert not told
     task_failure_alert(context(exception=None, try_number=2, max_tries=1))
     assert len(told) == 1
 
 
-def test_an_exception_that_forbids_retries_is_told_at_the_first_try(told: list[Failure]) -> None:
+def test_no_retries(told: list[Failure]) -> None:
+    """An exception that forbids retries is reported at the first try."""
     task_failure_alert(context(try_number=1, max_tries=2))
     assert (told[0].attempt, told[0].attempts) == (1, 3)
 
 
 @pytest.mark.parametrize(("state", "count"), [("running", 1), ("failed", 0), ("skipped", 0)])
-def test_a_task_that_was_ended_from_outside_is_not_its_own_failure(state: str, count: int, told: list[Failure]) -> None:
-    """A person marked it, or its run timed out; its death throes may still raise."""
+def test_ended_from_outside(state: str, count: int, told: list[Failure]) -> None:
+    """A task that a person marked, or whose run timed out, is not reported, whatever it raises at its end."""
 
     class Ti(SimpleNamespace):
         @staticmethod
@@ -89,13 +92,15 @@ def test_a_task_that_was_ended_from_outside_is_not_its_own_failure(state: str, c
     assert len(told) == count
 
 
-def test_a_run_whose_tasks_failed_is_told_by_them(told: list[Failure]) -> None:
+def test_run_of_failed_tasks(told: list[Failure]) -> None:
+    """A run whose tasks failed is reported by these."""
     task_failure_alert(context(reason="task_failure", exception=None))
     task_failure_alert({"dag": SimpleNamespace(dag_id="d"), "run_id": "r", "reason": "task_failure"})
     assert not told
 
 
-def test_a_run_that_took_too_long_is_told_with_its_limit(told: list[Failure]) -> None:
+def test_run_timeout(told: list[Failure]) -> None:
+    """A run that took too long is reported with its limit."""
     dag = SimpleNamespace(dag_id="d", dagrun_timeout=timedelta(minutes=5), owner="telecoms")
     task_failure_alert(context(reason="timed_out", exception=None, dag=dag))
     (failure,) = told
@@ -104,10 +109,8 @@ def test_a_run_that_took_too_long_is_told_with_its_limit(told: list[Failure]) ->
     assert failure.began == "2025-11-20T00:00:00.000000+00:00"
 
 
-def test_under_this_projects_scheduler_what_has_no_exception_is_left_to_it(
-    told: list[Failure], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It reads from the database why, and tells each once."""
+def test_left_to_scheduler(told: list[Failure], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no exception is left to this project's scheduler, which finds out why."""
     monkeypatch.setenv(SCHEDULER_REPORTS, "1")
     task_failure_alert(context(exception=None))
     task_failure_alert(context(reason="timed_out", exception=None))
@@ -116,9 +119,8 @@ def test_under_this_projects_scheduler_what_has_no_exception_is_left_to_it(
     assert len(told) == 1
 
 
-def test_the_debugger_shows_the_message_and_tells_nobody(
-    told: list[Failure], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_terminal(told: list[Failure], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Under the debugger the message is shown in the terminal and not sent."""
     monkeypatch.setenv("AIRFLOW_ALERT_TO", "log")
     monkeypatch.setenv("COLUMNS", "200")
     task_failure_alert(context(try_number=2, max_tries=1))
@@ -129,11 +131,13 @@ def test_the_debugger_shows_the_message_and_tells_nobody(
 
 
 @pytest.mark.parametrize("broken", [None, {}, {"task_instance": object()}, {"ti": None, "dag_run": None}, 7])
-def test_it_never_raises(broken: Any, told: list[Failure]) -> None:
+def test_never_raises(broken: Any, told: list[Failure]) -> None:
+    """The callback never raises, whatever the context is."""
     task_failure_alert(broken)
 
 
-def test_what_airflow_knows_to_be_secret_is_masked_before_it_is_cut() -> None:
+def test_masked_before_cut() -> None:
+    """Secrets are masked before the text is cut."""
     from airflow.sdk.execution_time.secrets_masker import mask_secret  # noqa: PLC0415  # Airflow's home is set first
 
     mask_secret("hunter2-hunter2")
@@ -142,7 +146,9 @@ def test_what_airflow_knows_to_be_secret_is_masked_before_it_is_cut() -> None:
     assert callback_context.error_text(ValueError("login with hunter2-hunter2")) == "ValueError: login with ***"
 
 
-def test_an_exception_without_a_text_or_with_a_broken_one_is_told_by_its_type() -> None:
+def test_exception_text() -> None:
+    """An exception without a text, or with a broken one, is named by its type."""
+
     class Broken(Exception):  # noqa: N818 a name that an exception may have
         def __str__(self) -> str:
             raise RuntimeError

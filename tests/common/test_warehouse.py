@@ -104,7 +104,8 @@ def loading(place: Place) -> Loading:
     return Loading(place)
 
 
-def test_everything_announced_is_loaded_however_many_events_came_at_once(loading: Loading) -> None:
+def test_everything_announced(loading: Loading) -> None:
+    """Every announced partition is loaded, however many events came at once."""
     loading.announce("2025-11-20", "a", "b")
     loading.announce("2025-11-21", "c", minute=1)
     loading.announce("2025-11-22", "d", minute=1)
@@ -112,14 +113,16 @@ def test_everything_announced_is_loaded_however_many_events_came_at_once(loading
     assert loading.visible() == ["a", "b", "c", "d"]
 
 
-def test_what_is_loaded_is_not_loaded_again(loading: Loading) -> None:
+def test_once(loading: Loading) -> None:
+    """What is loaded is not loaded again."""
     loading.announce(DAY, "a")
     loading.load()
     assert loading.load() == []
     assert loading.place.query("SELECT COUNT(*) FROM RAW.CALL_LOGS") == [(1,)]
 
 
-def test_a_partition_that_is_announced_anew_replaces_its_rows(loading: Loading) -> None:
+def test_replaced(loading: Loading) -> None:
+    """A partition that is announced again replaces its rows."""
     loading.announce(DAY, "a", "b")
     loading.load()
     loading.announce(DAY, "b", "c", minute=1)
@@ -127,22 +130,22 @@ def test_a_partition_that_is_announced_anew_replaces_its_rows(loading: Loading) 
     assert loading.visible() == ["b", "c"]
 
 
-def test_a_run_takes_as_many_partitions_as_airflow_can_map_and_the_next_the_rest(
-    loading: Loading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_most(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run takes as many partitions as Airflow can map, and the next one the rest."""
     monkeypatch.setattr(warehouse, "MOST", 1)
     loading.announce("2025-11-21", "a")
     loading.announce("2025-11-20", "b", minute=1)
     assert [loading.load() for _ in range(3)] == [["2025-11-21"], ["2025-11-20"], []]
 
 
-def test_events_that_name_no_partition_are_left_out(loading: Loading) -> None:
+def test_event_without_partition(loading: Loading) -> None:
+    """Events that name no partition are ignored."""
     loading.events["call_logs"] += [event(None), event({}), event({"from": "the UI"})]
     assert loading.plan() == []
 
 
-def test_an_event_that_names_nothing_but_a_partition_loads_what_is_there(loading: Loading) -> None:
-    """One that is made in the UI, or pretended with `--event`."""
+def test_event_of_a_person(loading: Loading) -> None:
+    """An event that names only a partition, made in the UI or with `--event`, loads the file that is there."""
     loading.announce(DAY, "a")
     loading.load()
     loading.events["call_logs"] = [event({"partition": DAY}, minute=1)]
@@ -154,7 +157,8 @@ def test_an_event_that_names_nothing_but_a_partition_loads_what_is_there(loading
     assert loading.visible() == ["a"]
 
 
-def test_a_partition_that_a_persons_event_names_is_loaded_though_its_run_failed(loading: Loading) -> None:
+def test_event_of_a_failed_run(loading: Loading) -> None:
+    """The partition of such an event is loaded by the sweep if its run failed."""
     loading.announce(DAY, "a")
     loading.load()
     loading.events["call_logs"] = [event({"partition": DAY}, minute=1)]
@@ -163,7 +167,8 @@ def test_a_partition_that_a_persons_event_names_is_loaded_though_its_run_failed(
     assert loading.load() == [DAY]
 
 
-def test_an_event_and_its_notice_are_one_announcement(loading: Loading) -> None:
+def test_event_and_notice(loading: Loading) -> None:
+    """An event and its notice are one announcement."""
     notice = loading.announce(DAY, "a")
     loading.hand(notice)
     (load,) = loading.plan()
@@ -172,7 +177,8 @@ def test_an_event_and_its_notice_are_one_announcement(loading: Loading) -> None:
     assert loading.load() == []  # the run is cleared, and handed the event again
 
 
-def test_what_an_ingest_wrote_is_found_without_its_event(place: Place) -> None:
+def test_no_event(place: Place) -> None:
+    """What an ingest wrote is found without its event."""
     cells = [list(CALL_LOGS.columns), ["a", *[""] * (len(CALL_LOGS.columns) - 1)]]
     extra = ingest_cells(place.s3, CALL_LOGS, DAY, cells, file="calls.csv", lake_bucket=place.lake)
     (load,) = Warehouse(SQL).to_load(place.s3, {})
@@ -182,7 +188,8 @@ def test_what_an_ingest_wrote_is_found_without_its_event(place: Place) -> None:
 
 
 @pytest.mark.parametrize("partition", ["current", "2025-11-20", "a/b c?%ä", "."])
-def test_a_notices_key_says_all_of_it(loading: Loading, partition: str) -> None:
+def test_notice_key(loading: Loading, partition: str) -> None:
+    """A notice's key holds all of it."""
     notice = Notice(utc_text(START), "call_logs", partition, 7, "d41d8cd98f00b204-2")
     loading.pending.add(notice)
     assert loading.pending.notices() == {("call_logs", partition): [notice]}
@@ -190,21 +197,20 @@ def test_a_notices_key_says_all_of_it(loading: Loading, partition: str) -> None:
     assert loading.pending.notices() == {}
 
 
-def test_what_is_no_notice_keeps_no_other_from_being_loaded(loading: Loading) -> None:
+def test_not_a_notice(loading: Loading) -> None:
+    """An object that is not a notice does not hinder the others."""
     for key in (PREFIX, f"{PREFIX}notes.txt", f"{PREFIX}2025-11-23T12:00:00.000000/gone/2025-11-20/1/etag"):
         loading.place.s3.put_object(Bucket=loading.place.lake, Key=key, Body=b"")
     loading.announce(DAY, "a")
     assert loading.load() == [DAY]
 
 
-def test_a_plan_asks_for_what_is_new_and_not_for_what_ever_was(
-    loading: Loading, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ten new partitions after years of files: a request for each page of new ones, and rows of the new ones alone."""
+def test_plan_cost(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten new partitions after years of files cost one request for each page of notices, and their own rows."""
     loading.announce("2025-11-20", "a")
     loading.load()
     loading.place.query(
-        "INSERT INTO RAW.LOAD_LEDGER SELECT dataset, 'day ' || n, load_id || n, etag, row_count, announced_at, wave, "
+        "INSERT INTO RAW.LOAD_LEDGER SELECT dataset, 'day ' || n, load_id || n, etag, row_count, announced_at, batch, "
         "published_at "
         "FROM RAW.LOADS, (SELECT ROW_NUMBER() OVER (ORDER BY 1) AS n FROM TABLE(GENERATOR(ROWCOUNT => 50000)))"
     )
@@ -225,7 +231,8 @@ def test_a_plan_asks_for_what_is_new_and_not_for_what_ever_was(
     assert PREFIX.rstrip("/") in requests[0]
 
 
-def test_rows_that_are_staged_are_invisible_until_they_are_published_all_at_once(loading: Loading) -> None:
+def test_staged(loading: Loading) -> None:
+    """Staged rows are invisible until all of them are published at once."""
     loading.announce("2025-11-20", "a")
     loading.announce("2025-11-21", "b")
     staged = [loading.stage(load) for load in loading.plan()]
@@ -235,7 +242,8 @@ def test_rows_that_are_staged_are_invisible_until_they_are_published_all_at_once
 
 
 @pytest.mark.parametrize("statement", ["COPY INTO", "INSERT INTO RAW.LOAD_LEDGER"])
-def test_a_load_that_is_killed_after_a_statement_is_made_good_by_the_next(loading: Loading, statement: str) -> None:
+def test_killed(loading: Loading, statement: str) -> None:
+    """A load that is killed after a statement is completed by the next one, without a double row."""
     loading.announce("2025-11-20", "a", "b")
     loading.announce("2025-11-21", "c")
     code = f"""
@@ -264,7 +272,8 @@ def test_a_load_that_is_killed_after_a_statement_is_made_good_by_the_next(loadin
     assert loading.load() == []
 
 
-def test_loads_that_run_at_the_same_time_leave_the_rows_once(loading: Loading) -> None:
+def test_concurrent(loading: Loading) -> None:
+    """Loads that run at the same time leave each row once."""
     loading.announce("2025-11-20", "a", "b")
     loading.announce("2025-11-21", "c")
     loads = loading.plan()
@@ -275,7 +284,8 @@ def test_loads_that_run_at_the_same_time_leave_the_rows_once(loading: Loading) -
     assert loading.visible() == ["a", "b", "c"]
 
 
-def test_a_repeated_publication_changes_nothing(loading: Loading) -> None:
+def test_published_twice(loading: Loading) -> None:
+    """A repeated publication changes nothing."""
     loading.announce(DAY, "a")
     staged = [loading.stage(load) for load in loading.plan()]
     loading.publish(*staged)
@@ -283,7 +293,8 @@ def test_a_repeated_publication_changes_nothing(loading: Loading) -> None:
     assert loading.visible() == ["a"]
 
 
-def test_an_older_announcement_never_replaces_a_newer(loading: Loading) -> None:
+def test_older(loading: Loading) -> None:
+    """An older announcement never replaces a newer one."""
     loading.announce(DAY, "old")
     (old,) = (loading.stage(load) for load in loading.plan())
     loading.announce(DAY, "new", minute=1)
@@ -294,7 +305,8 @@ def test_an_older_announcement_never_replaces_a_newer(loading: Loading) -> None:
     assert loading.pending.notices() == {}
 
 
-def test_an_object_that_was_replaced_after_its_announcement_is_recorded_as_what_it_is(loading: Loading) -> None:
+def test_replaced_object(loading: Loading) -> None:
+    """An object that was replaced after its announcement is recorded as what it is."""
     first = loading.announce(DAY, "a")
     second = loading.announce(DAY, "b", "c", minute=1)
     loading.pending.remove([second.key])
@@ -306,16 +318,16 @@ def test_an_object_that_was_replaced_after_its_announcement_is_recorded_as_what_
     assert loading.pending.notices() == {}
 
 
-def test_an_attempt_that_waited_too_long_is_not_published(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_old_attempt(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that waited too long is not published."""
     loading.announce(DAY, "a")
     staged = [loading.stage(load) for load in loading.plan()]
     monkeypatch.setattr(warehouse, "PUBLISH_WITHIN", timedelta(0))
     assert loading.warehouse.publish(staged) is None
 
 
-def test_tidying_keeps_what_is_current_and_what_was_current_within_a_day(
-    loading: Loading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_tidy(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`tidy` keeps what is current and what was current within a day."""
     for minute, call in enumerate(["first", "second", "third"]):
         loading.announce(DAY, call, minute=minute)
         loading.load()
@@ -354,13 +366,12 @@ GOOD = {column: ["x"] * 100 for column in CALL_LOGS.columns} | {"_row": [*range(
         (parquet(**GOOD)[:-50], "is not Parquet"),
         (parquet(call_id=["a"], agent=["b"]), "column customer_id: customer_id, complaint_category, agent_id"),
         (parquet(**{name: cells[:0] for name, cells in GOOD.items()}), "has no rows"),
-        (parquet(**{name: cells[:7] for name, cells in GOOD.items()}), "has 7 rows and not 100 as announced"),
+        (parquet(**{name: cells[:7] for name, cells in GOOD.items()}), "has 7 rows instead of the announced 100"),
         (torn(parquet(**GOOD)), "call_logs.parquet"),
     ],
 )
-def test_a_bad_file_fails_its_own_partition_by_name_and_the_others_go_on(
-    loading: Loading, content: bytes, message: str
-) -> None:
+def test_bad_file(loading: Loading, content: bytes, message: str) -> None:
+    """A bad file fails its own partition, by name, and the others go on."""
     loading.announce("2025-11-21", "good")
     loading.announce_object(DAY, content, rows=100)
     staged, errors = [], []
@@ -377,7 +388,8 @@ def test_a_bad_file_fails_its_own_partition_by_name_and_the_others_go_on(
     assert loading.place.query("SELECT DISTINCT _partition FROM RAW.CALL_LOGS") == [("2025-11-21",)]
 
 
-def test_a_bad_file_is_tried_again_once_it_is_announced_anew_or_a_person_asks(loading: Loading) -> None:
+def test_bad_file_again(loading: Loading) -> None:
+    """A bad file is tried again if it is announced again, or if a person triggers the run."""
     loading.announce_object(DAY, b"not Parquet")
     (load,) = loading.plan()
     with pytest.raises(BadDataError):
@@ -389,7 +401,8 @@ def test_a_bad_file_is_tried_again_once_it_is_announced_anew_or_a_person_asks(lo
     assert loading.visible() == ["fixed"]
 
 
-def test_a_bad_file_is_tried_once_also_where_the_good_one_before_it_has_no_event_yet(loading: Loading) -> None:
+def test_bad_file_after_good(loading: Loading) -> None:
+    """A bad file is tried once, also if the good one before it has no event yet."""
     good = loading.announce(DAY, "a")
     loading.load()
     loading.pending.add(good)  # the publication was killed before its event
@@ -404,7 +417,8 @@ def test_a_bad_file_is_tried_once_also_where_the_good_one_before_it_has_no_event
     assert loading.pending.notices() == {}
 
 
-def test_an_object_that_is_gone_is_named(loading: Loading) -> None:
+def test_missing_object(loading: Loading) -> None:
+    """The error of a missing object names it."""
     loading.announce(DAY, "a")
     (load,) = loading.plan()
     loading.place.s3.delete_object(Bucket=loading.place.lake, Key=load["key"])
@@ -412,9 +426,8 @@ def test_an_object_that_is_gone_is_named(loading: Loading) -> None:
         loading.stage(load)
 
 
-def test_a_refused_login_is_one_clear_message_without_the_password(
-    loading: Loading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_login(loading: Loading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refused login is one message, without the password."""
     connection = json.loads(loading.place.env["AIRFLOW_CONN_SNOWFLAKE_DEFAULT"])
     connection["password"] = "wrong-and-secret"  # pragma: allowlist secret
     monkeypatch.setenv("AIRFLOW_CONN_SNOWFLAKE_DEFAULT", json.dumps(connection))
@@ -426,21 +439,24 @@ def test_a_refused_login_is_one_clear_message_without_the_password(
     assert "wrong-and-secret" not in str(refused.value)
 
 
-def test_a_statement_with_a_mistake_is_told_as_such(loading: Loading, tmp_path: Path) -> None:
+def test_wrong_statement(loading: Loading, tmp_path: Path) -> None:
+    """A wrong statement is an error of its own."""
     (tmp_path / "loaded.sql").write_text("SELECT no_such_column FROM (SELECT 1 AS a) AS t")
     loading.announce(DAY, "a")
     with pytest.raises(StatementRefusedError, match=r"(?i)no_such_column"):
         Warehouse(tmp_path).to_load(loading.place.s3, {})
 
 
-def test_only_plain_names_become_part_of_a_statement(tmp_path: Path) -> None:
+def test_identifiers(tmp_path: Path) -> None:
+    """Only plain names become part of a statement."""
     (tmp_path / "x.sql").write_text("USE {{ name | identifier }}")
     assert warehouse.render(tmp_path / "x.sql", {"name": "AGENTS"}) == "USE AGENTS"
     with pytest.raises(ValueError, match="not an identifier"):
         warehouse.render(tmp_path / "x.sql", {"name": "a; DROP TABLE b"})
 
 
-def test_a_storage_integration_is_named_where_one_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_integration(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage has the storage integration if one is set."""
     values = {"dataset": AGENTS}
     assert "STORAGE_INTEGRATION" not in warehouse.render(SQL / "setup.sql", values)
     monkeypatch.setenv("TELECOMS_STORAGE_INTEGRATION", "S3_RAW")

@@ -171,8 +171,8 @@ def test_partition_param(place: Place, run_dag: Callable[..., Ran]) -> None:
     [
         (b"", f"{CALLS}: is empty"),
         (CALLS_HEAD.encode(), f"{CALLS}: has no rows"),
-        ((CALLS_HEAD + CALL).replace(",", ";").encode(), "cells are separated by ';' and not by ','"),
-        ((CALLS_HEAD + CALL + '1,"c2').encode(), "a quote is opened and never closed"),
+        ((CALLS_HEAD + CALL).replace(",", ";").encode(), "cells are separated by ';' instead of ','"),
+        ((CALLS_HEAD + CALL + '1,"c2').encode(), "a quote is opened and not closed"),
         ((CALLS_HEAD + CALL + CALL[:-1] + ",x\n").encode(), f"{CALLS}, row 2: has 10 fields instead of 9"),
         ((CALLS_HEAD + CALL).replace("k1", "ké").encode("latin-1"), f"{CALLS}, row 1, column customer_id:"),
         (

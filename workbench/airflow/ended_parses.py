@@ -17,7 +17,7 @@ from typing import IO, Any
 
 from airflow.models import dagbag
 
-from workbench.airflow.memory import limit_mib
+from workbench.airflow.memory import why_it_ended
 
 HERE = os.path.dirname(__file__)  # noqa: PTH120 compared with frames' names
 _leave: Any = os._exit
@@ -27,13 +27,6 @@ BEFORE_TIMEOUT = 1.0
 STACK = "(most recent call first):\n"
 #: Characters of an error that are kept.
 LONGEST = 20_000
-#: How a process ended -> in plain words; for others the system's own words are plain enough.
-WORDS = {
-    signal.SIGSEGV: "crashed while it was parsed: segmentation fault",
-    signal.SIGBUS: "crashed while it was parsed: bus error",
-    signal.SIGABRT: "aborted while it was parsed",
-    signal.SIGXCPU: "ended while it was parsed: the limit of processor time (ulimit -t) was used up",
-}
 
 
 def trace_into(file: IO[bytes], seconds: float) -> None:
@@ -109,15 +102,10 @@ def reason(status: int, kills: int) -> str:
     """Return how a process ended.
 
     :param status: its exit status, negative for a signal.
-    :param kills: how many processes of its group the kernel has ended meanwhile because they were out of memory.
+    :param kills: out-of-memory kills of the kernel while it ran.
     """
-    if status >= 0:
-        return f"exited with status {status} while it was parsed: a DAG file must not end its process"
-    if status == -signal.SIGKILL and kills:
-        limit = f", limit {mib} MiB" if (mib := limit_mib()) else ""
-        return f"killed while it was parsed: out of memory{limit}"
-    number = signal.Signals(-status)
-    return WORDS.get(number) or f"killed while it was parsed: by signal {number.value} ({number.name})"
+    words = why_it_ended(status, kills, " while it was parsed") or "exited with status 0 while it was parsed"
+    return words if status < 0 else f"{words}: a DAG file must not end its process"
 
 
 def too_long(seconds: float) -> str:

@@ -16,8 +16,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from common.alerts import callback_context
-from common.alerts.ledger import LATEST, Ledger, key_of
+from common.alerts import callback_context, rules
+from common.alerts.ledger import RETRY_SECONDS, Ledger, key_of
 from common.alerts.message import Failure
 from common.utils import task_failure_alert
 
@@ -53,11 +53,13 @@ def write_down(ledger: Ledger) -> float | None:
     """
     from airflow.utils.session import create_session
 
-    since = datetime.fromtimestamp(max(ledger.moment("born"), time.time() - LATEST), UTC)
+    since = datetime.fromtimestamp(max(ledger.moment("created"), time.time() - RETRY_SECONDS), UTC)
     with create_session() as session:
         reader = _Reader(session, ledger, since)
         waits = [reader.tasks(), reader.runs()]
         reader.files()
+        for case in rules.cases(session, since):
+            ledger.add(case, send=False)
     return AGAIN_SECONDS if any(waits) else None
 
 
@@ -109,7 +111,7 @@ class _Reader:
         awaited, known = False, self.ledger.keys()
         query = select(DagRun).where(DagRun.state == "failed", DagRun.end_date > self.since)
         for run in self.session.scalars(query.order_by(DagRun.end_date)):
-            failure = Failure(kind="run", dag=run.dag_id, run=run.run_id, began=callback_context.moment(run.start_date))
+            failure = Failure(kind="run", dag=run.dag_id, run=run.run_id, began=callback_context.in_utc(run.start_date))
             dag = None if key_of(failure) in known else self.dag(run.dag_id)
             if dag is None or not dag.has_on_failure_callback:
                 continue
@@ -157,8 +159,8 @@ class _Reader:
         """Return what a run's message and its tasks' messages share."""
         channel = (run.conf or {}).get(callback_context.CHANNEL_PARAM) or dag.params.get(callback_context.CHANNEL_PARAM)
         return {
-            "when": callback_context.spelt(run.logical_date),
-            "woken_by": callback_context.woken_by(run),
+            "when": callback_context.readable_time(run.logical_date),
+            "triggered_by": callback_context.triggered_by(run),
             "channel": str(channel or ""),
             "owner": str(dag.owner),
         }

@@ -1,16 +1,21 @@
-"""What the kernel knows of memory: the limit that tasks run under, and how often it killed for it."""
+"""Why a process ended: its exit status, the memory limit, and how often the kernel killed for that."""
 
 from __future__ import annotations
 
 import re
+import signal
 from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path("/sys/fs/cgroup")
 MIB = 1 << 20
-#: Signals that a process gets from itself or from somebody, in words.
-SIGNALS = {6: "aborted", 7: "bus error", 11: "crashed (segmentation fault)", 15: "was asked to end"}
-KILL = 9
+#: How a process ended: first and last words.
+SIGNALS: dict[int, tuple[str, str]] = {
+    signal.SIGABRT: ("aborted", ""),
+    signal.SIGBUS: ("crashed", ": bus error"),
+    signal.SIGSEGV: ("crashed", ": segmentation fault"),
+    signal.SIGXCPU: ("ended", ": the limit of processor time (ulimit -t) was used up"),
+}
 
 
 def limit_mib() -> int:
@@ -27,7 +32,7 @@ def limit_mib() -> int:
 
 
 def out_of_memory_kills() -> int:
-    """Return how many processes of this process's group the kernel has killed because they were out of memory."""
+    """Return how many processes of this process's group the kernel has killed because memory ran out."""
     for folder in _groups():
         for name in ("memory.events", "memory.oom_control"):
             if found := re.search(r"^oom_kill (\d+)$", _read(folder / name), re.MULTILINE):
@@ -35,18 +40,21 @@ def out_of_memory_kills() -> int:
     return 0
 
 
-def why_it_ended(status: int, kills: int) -> str:
-    """Return why a process ended that could not report it itself; empty where it could.
+def why_it_ended(status: int, kills: int, when: str = "") -> str:
+    """Return why a process ended that could not say it itself, empty if it exited with 0.
 
     :param status: its exit status, negative for a signal.
-    :param kills: out-of-memory kills while it ran.
+    :param kills: out-of-memory kills of the kernel while it ran.
+    :param when: words that follow the verb, such as " while it was parsed".
     """
-    limit = f", limit {mib} MiB" if (mib := limit_mib()) else ""
-    if status == -KILL:
-        return f"killed: out of memory{limit}" if kills else f"killed, most likely out of memory{limit}"
-    if status < 0:
-        return f"the process {SIGNALS.get(-status, 'was ended')} (signal {-status})"
-    return f"exited with status {status} and logged nothing" if status else ""
+    if status >= 0:
+        return f"exited with status {status}{when or ' and logged nothing'}" if status else ""
+    if status == -signal.SIGKILL and kills:
+        limit = f", limit {mib} MiB" if (mib := limit_mib()) else ""
+        return f"killed{when}: out of memory{limit}"
+    name = next((each.name for each in signal.Signals if each == -status), f"signal {-status}")
+    verb, rest = SIGNALS.get(-status, (f"killed by {name}", ""))
+    return f"{verb}{when}{rest}"
 
 
 def die_first() -> None:

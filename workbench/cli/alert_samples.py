@@ -17,11 +17,11 @@ _TASK = Failure(
     owner="telecoms",
     host="scheduler",
 )
-_TRIGGERED = replace(_TASK, when="", woken_by=("raw_agents of ingest_agents", "raw_customers of ingest_customers"))
+_TRIGGERED = replace(_TASK, when="", triggered_by=("raw_agents of ingest_agents", "raw_customers of ingest_customers"))
 
 
 def samples() -> dict[str, Failure]:
-    """Return one alert of each kind, by the kind's name."""
+    """Return one of each kind, by name."""
     return {
         "exception": replace(_TASK, error="BadDataError: call_logs_day_2025-11-20.csv, row 17: duration is 'x'"),
         "retries": replace(_TASK, error="SourceMissingError: the bucket does not answer"),
@@ -29,8 +29,8 @@ def samples() -> dict[str, Failure]:
         "long": replace(_TASK, error="ValueError: " + "a very long story, " * 500),
         "exit": replace(_TASK, error="SystemExit: 3"),
         "timeout": replace(_TASK, error="AirflowTaskTimeout: Timeout, PID: 123", seconds=3600.0),
-        "memory": replace(_TASK, attempt=1, reason="killed, most likely out of memory: limit 2048 MiB"),
-        "heartbeat": replace(_TASK, reason="the task and its supervisor stopped answering: no heartbeat for 300 s"),
+        "memory": replace(_TASK, attempt=1, reason="killed: out of memory, limit 2048 MiB"),
+        "heartbeat": replace(_TASK, reason="the task and its supervisor do not respond: no heartbeat for 300 s"),
         "mapped": replace(_TASK, map_index=7, error="ValueError: 7"),
         "events": replace(
             _TRIGGERED, dag="load_warehouse", task="load", run="asset_triggered__1", error="OSError: no space left"
@@ -49,5 +49,9 @@ def samples() -> dict[str, Failure]:
             "ImportError: cannot import name 'sheet' from 'common'",
         ),
         "fixed": Failure(kind="fixed", file="telecoms/ingest_agents.py", reason="it did not import for 2 min 10 s"),
-        "repeat": replace(_TASK, error="ValueError: sent late", repeat=True),
+        "rule": Failure(
+            kind="rule", headline="Few calls: 12 on 2025-11-20", dag="ingest_call_logs", run=_TASK.run,
+            reason="the file has less than 100 rows: ask the call centre for the rest",
+        ),
+        "repeat": replace(_TASK, error="ValueError: sent before", repeat=True),
     }  # fmt: skip

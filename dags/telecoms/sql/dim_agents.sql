@@ -1,5 +1,5 @@
 {% from "sql/cells.sql" import text -%}
--- One row an agent: the last in the sheet wins.
+-- One row for each agent; the last one in the sheet wins.
 CREATE OR REPLACE TABLE MARTS.DIM_AGENTS AS
 SELECT
     TRIM(r.id) AS agent_id,

@@ -1,5 +1,5 @@
 {% from "sql/cells.sql" import day, text -%}
--- One row a customer: the last in the file wins.
+-- One row for each customer; the last one in the file wins.
 CREATE OR REPLACE TABLE MARTS.DIM_CUSTOMERS AS
 SELECT
     TRIM(r.customer_id) AS customer_id,

@@ -1,5 +1,5 @@
 {% from "sql/cells.sql" import day, moment, text -%}
--- One row a call and a social media complaint: one that was sent again on a later day replaces the earlier.
+-- One row for each call and each social media complaint; one that comes again on a later day replaces the earlier one.
 CREATE OR REPLACE TABLE MARTS.FCT_COMPLAINTS AS
 WITH complaints AS (
     SELECT

@@ -1,4 +1,4 @@
--- What is known of some partitions: their current loads, and the announcements whose file was rejected.
+-- The current loads of some partitions, and those of their announcements whose file was rejected.
 SELECT dataset, partition_key, etag, announced_at, FALSE AS rejected
 FROM RAW.LOADS
 WHERE partition_key IN ({% for key in keys %}%({{ key | identifier }})s{{ ", " if not loop.last }}{% endfor %})

@@ -1,4 +1,4 @@
--- One wide row a complaint, for dashboards; one whose customer or agent is unknown stays, with NULLs.
+-- One wide row for each complaint, for dashboards. If the customer or the agent is unknown, its columns are NULL.
 CREATE OR REPLACE TABLE MARTS.OBT_COMPLAINTS_OVERVIEW AS
 SELECT
     f.source,

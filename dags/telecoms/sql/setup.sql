@@ -1,4 +1,4 @@
--- What loading needs; each statement may run any number of times.
+-- What a load needs; each statement may be repeated.
 CREATE SCHEMA IF NOT EXISTS RAW;
 CREATE SCHEMA IF NOT EXISTS MARTS;
 
@@ -10,7 +10,7 @@ CREATE STAGE IF NOT EXISTS RAW.LAKE
     {% if storage_integration %}STORAGE_INTEGRATION = {{ storage_integration | identifier }}{% endif %}
     FILE_FORMAT = (FORMAT_NAME = 'RAW.LAKE_PARQUET');
 
--- Rows of every load attempt. Which attempt is the current one, RAW.LOADS says.
+-- Rows of every load attempt; RAW.LOADS has the current attempt of each partition.
 {% for dataset in datasets %}
 CREATE TABLE IF NOT EXISTS RAW.{{ dataset.table | identifier }} (
     {% for column in dataset.columns %}{{ column | identifier }} VARCHAR,
@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS RAW.{{ dataset.table | identifier }} (
 );
 {% endfor %}
 
--- One row for each publication of an attempt; only ever inserted into.
+-- One row for each publication of an attempt. Rows are only inserted, never changed.
 CREATE TABLE IF NOT EXISTS RAW.LOAD_LEDGER (
     dataset VARCHAR,
     partition_key VARCHAR,
@@ -29,11 +29,11 @@ CREATE TABLE IF NOT EXISTS RAW.LOAD_LEDGER (
     etag VARCHAR,
     row_count NUMBER(38, 0),
     announced_at TIMESTAMP_NTZ,
-    wave VARCHAR,
+    batch VARCHAR,
     published_at TIMESTAMP_NTZ
 );
 
--- Announcements whose file is bad: not tried again until they are announced anew.
+-- Announcements whose file is bad: not loaded until a new announcement.
 CREATE TABLE IF NOT EXISTS RAW.REJECTIONS (
     dataset VARCHAR,
     partition_key VARCHAR,
@@ -42,9 +42,9 @@ CREATE TABLE IF NOT EXISTS RAW.REJECTIONS (
     rejected_at TIMESTAMP_NTZ
 );
 
--- The current attempt of each partition: that of the newest announcement, whatever the order of publications.
+-- The current attempt of each partition: that of the newest announcement, in whatever order they were published.
 CREATE OR REPLACE VIEW RAW.LOADS AS
-SELECT dataset, partition_key, load_id, etag, row_count, announced_at, wave, published_at
+SELECT dataset, partition_key, load_id, etag, row_count, announced_at, batch, published_at
 FROM RAW.LOAD_LEDGER
 QUALIFY ROW_NUMBER() OVER (
     PARTITION BY dataset, partition_key ORDER BY announced_at DESC, published_at DESC, load_id DESC

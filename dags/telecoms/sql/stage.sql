@@ -1,5 +1,5 @@
--- One file becomes one load attempt: all of its rows or none, and nobody sees them before they are published.
--- FORCE, because Snowflake's memory of loaded files would keep a repeated attempt from loading anything.
+-- One file becomes one load attempt: all of its rows or none, invisible until they are published.
+-- FORCE, because Snowflake remembers loaded files and would not load one again for a repeated attempt.
 COPY INTO RAW.{{ dataset.table | identifier }} (
     {% for column in dataset.columns %}{{ column | identifier }}, {% endfor %}_row, _ingested_at, _load_id, _partition
 )

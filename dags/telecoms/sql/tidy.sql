@@ -1,5 +1,5 @@
--- Rows of attempts that nobody can see any more. A load id begins with the time at which its attempt began; what was
--- current within the last day stays, for readers that took a snapshot.
+-- Delete the rows of attempts that no reader can see any more. A load id begins with the time at which its attempt
+-- began. Rows that were current within the last day stay, for readers that took a snapshot.
 {% for dataset in datasets %}
 DELETE FROM RAW.{{ dataset.table | identifier }}
 WHERE _load_id < %(horizon_id)s

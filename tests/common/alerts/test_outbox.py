@@ -22,7 +22,7 @@ from common.alerts import ledger as ledgers
 from common.alerts import outbox, slack
 from common.alerts.ledger import Ledger
 from common.alerts.message import Failure
-from common.alerts.outbox import deliver, tell
+from common.alerts.outbox import deliver, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,9 +80,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Little patience and short pauses."""
     monkeypatch.setattr(slack.send, "__defaults__", (1.5,))
-    monkeypatch.setattr(outbox, "PATIENCE", 3.0)
-    monkeypatch.setattr(outbox, "QUIET", 0.2)
-    monkeypatch.setattr(ledgers, "FIRST_PAUSE", 0.1)
+    monkeypatch.setattr(outbox, "TIMEOUT_SECONDS", 3.0)
+    monkeypatch.setattr(outbox, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(ledgers, "FIRST_PAUSE_SECONDS", 0.1)
 
 
 def failure(number: int = 0, **changes: Any) -> Failure:
@@ -115,58 +115,62 @@ def at_once(count: int, work: Callable[[int], object]) -> None:
     assert [process.exitcode for process in processes] == [0] * count
 
 
-def test_one_failure_that_many_processes_notice_is_told_once(inbox: Inbox) -> None:
-    at_once(8, lambda _: tell(failure()))
+def test_once(inbox: Inbox) -> None:
+    """A failure that many processes find is sent once."""
+    at_once(8, lambda _: report(failure()))
     settle()
     assert len(inbox.messages()) == 1
 
 
-def test_each_map_index_try_and_run_is_a_failure_of_its_own(inbox: Inbox) -> None:
+def test_identity(inbox: Inbox) -> None:
+    """Each map index, try and run is a failure of its own."""
     for run in ("a", "b"):
         for attempt in (1, 2):
             for index in (-1, 0):
-                tell(failure(index, run=run, attempt=attempt))
-    tell(failure(kind="run", began="2025-11-20T00:00:00+00:00"))
-    tell(failure(kind="run", began="2025-11-21T00:00:00+00:00"))
+                report(failure(index, run=run, attempt=attempt))
+    report(failure(kind="run", began="2025-11-20T00:00:00+00:00"))
+    report(failure(kind="run", began="2025-11-21T00:00:00+00:00"))
     assert len(inbox.messages()) == 10
 
 
-def test_the_message_has_a_username_from_the_settings_and_a_channel_of_its_dag(
-    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_username_and_channel(inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings give the username, and the DAG the channel."""
     monkeypatch.setenv("AIRFLOW_ALERT_USERNAME", "Night watch")
     monkeypatch.setenv("AIRFLOW_ALERT_CHANNEL", "#elsewhere")
-    tell(failure(channel=inbox.channel))
+    report(failure(channel=inbox.channel))
     (message,) = inbox.messages()
     assert message["username"] == "Night watch"
 
 
-def test_two_hundred_failures_at_once_are_told_or_folded_and_none_twice(inbox: Inbox, hurried: None) -> None:
-    at_once(20, lambda number: [tell(failure(20 * step + number)) for step in range(10)])
+def test_burst(inbox: Inbox, hurried: None) -> None:
+    """Two hundred failures at once are ten messages and one for the others, none twice."""
+    at_once(20, lambda number: [report(failure(20 * step + number)) for step in range(10)])
     settle()
     *single, burst = inbox.messages()
     assert len(single) == 10
     assert "200 tasks failed" in burst["text"]
     told = Counter(message["text"].split(",")[0] for message in single)
     assert set(told.values()) == {1}
-    assert "10 of them told one by one" in burst["text"]
+    assert "First 10 reported individually" in burst["text"]
     assert "180 more" in burst["text"]
     assert Ledger.shared().next_due() is None
 
 
-def test_ten_failures_of_a_run_are_told_one_by_one_and_an_eleventh_says_so(inbox: Inbox, hurried: None) -> None:
+def test_eleventh(inbox: Inbox, hurried: None) -> None:
+    """Ten failures of a run have a message each, and the eleventh adds the count."""
     for number in range(11):
-        tell(failure(number))
+        report(failure(number))
     assert len(inbox.messages()) == 10
     settle()
     assert "11 tasks of this run have failed" in json.dumps(inbox.messages()[-1]["blocks"])
     assert "t[10]" in inbox.texts()[-1]
 
 
-def test_what_slack_limits_for_a_moment_arrives_without_a_word(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+def test_short_limit(inbox: Inbox, caplog: pytest.LogCaptureFixture) -> None:
+    """A message that Slack limits for a moment arrives without a warning."""
     inbox.fault(kind="limit", times=1, seconds=1)
     inbox.fault(kind="error", times=1)
-    tell(failure())
+    report(failure())
     assert len(inbox.messages()) == 1
     assert not caplog.records
 
@@ -181,11 +185,10 @@ def test_what_slack_limits_for_a_moment_arrives_without_a_word(inbox: Inbox, cap
         ("something_new", "Slack says something_new"),
     ],
 )
-def test_a_refusal_is_one_warning_that_says_what_to_mend_and_is_told_later(
-    error: str, fix: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_refused(error: str, fix: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal is one warning that says how to fix it, and the message is sent later."""
     inbox.fault(kind="error", error=error)
-    tell(failure())
+    report(failure())
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert fix in record.getMessage()
@@ -196,33 +199,32 @@ def test_a_refusal_is_one_warning_that_says_what_to_mend_and_is_told_later(
 
 
 @pytest.mark.parametrize("kind", ["error", "hang", "slow", "drop", "limit"])
-def test_where_slack_fails_a_task_waits_no_longer_than_agreed_and_is_told_once_it_is_back(
-    kind: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_slack_fails(kind: str, inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture) -> None:
+    """If Slack fails, a task waits no longer than the limit, and the message is sent when Slack is back."""
     inbox.fault(kind=kind, seconds=30)
-    tell(failure())
+    report(failure())
     (record,) = caplog.records
-    assert "kept" in record.getMessage()
+    assert "Queued; retried for 24 h" in record.getMessage()
     assert inbox.messages() == [] or kind == "slow"
     inbox.fix()
     settle()
     assert len(inbox.messages()) == 1 + (kind == "slow")
 
 
-def test_a_message_that_slack_took_without_an_answer_says_that_it_may_be_there_twice(
-    inbox: Inbox, hurried: None
-) -> None:
+def test_lost_answer(inbox: Inbox, hurried: None) -> None:
+    """A message whose answer was lost is sent again, and says that it may appear twice."""
     inbox.fault(kind="lose", times=1)
-    tell(failure())
+    report(failure())
     settle()
     first, second = inbox.messages()
-    assert "may be here twice" not in json.dumps(first["blocks"])
-    assert "may be here twice" in json.dumps(second["blocks"])
+    assert "may appear twice" not in json.dumps(first["blocks"])
+    assert "may appear twice" in json.dumps(second["blocks"])
 
 
-def test_where_nothing_listens_the_warning_names_the_network(
+def test_no_connection(
     inbox: Inbox, hurried: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Without a connection the warning names the network."""
     connection = json.loads(os.environ["AIRFLOW_CONN_SLACK_API_DEFAULT"])
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -230,21 +232,21 @@ def test_where_nothing_listens_the_warning_names_the_network(
         "AIRFLOW_CONN_SLACK_API_DEFAULT",
         json.dumps(connection | {"extra": {"base_url": f"http://127.0.0.1:{port}/api/"}}),
     )
-    tell(failure())
+    report(failure())
     (record,) = caplog.records
     assert "No connection to Slack" in record.getMessage()
 
 
 @pytest.mark.filterwarnings("ignore")  # airflow warns of a connection that is not there
-def test_a_connection_without_a_token_is_said_to_be_so(
-    hurried: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_token(hurried: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning of a connection without a token names it."""
     monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps({"conn_type": "slack"}))
-    tell(failure())
+    report(failure())
     assert "AIRFLOW_CONN_SLACK_API_DEFAULT" in caplog.records[-1].getMessage()
 
 
-def test_one_channel_that_refuses_does_not_hold_up_the_others(inbox: Inbox, hurried: None) -> None:
+def test_other_channels(inbox: Inbox, hurried: None) -> None:
+    """A channel that refuses does not delay the others."""
     shared = Ledger.shared()
     shared.add(failure(0, run="first", channel="#Not A Channel"), send=False)
     shared.add(failure(1, run="second"), send=False)
@@ -252,17 +254,16 @@ def test_one_channel_that_refuses_does_not_hold_up_the_others(inbox: Inbox, hurr
     assert len(inbox.messages()) == 1
 
 
-def test_a_sender_that_is_killed_before_it_sent_loses_nothing(
-    inbox: Inbox, hurried: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ledgers, "HOLD", 1.0)
+def test_killed_sender(inbox: Inbox, hurried: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender that is killed before it has sent loses nothing."""
+    monkeypatch.setattr(ledgers, "CLAIM_SECONDS", 1.0)
 
     def die(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def doomed() -> None:
         slack.send = die
-        tell(failure())
+        report(failure())
 
     process = FORK.Process(target=doomed)
     process.start()
@@ -273,7 +274,8 @@ def test_a_sender_that_is_killed_before_it_sent_loses_nothing(
     assert len(inbox.messages()) == 1
 
 
-def test_many_that_deliver_at_the_same_time_send_nothing_twice(inbox: Inbox, hurried: None) -> None:
+def test_concurrent_delivery(inbox: Inbox, hurried: None) -> None:
+    """Many that deliver at the same time send nothing twice."""
     shared = Ledger.shared()
     for number in range(10):
         shared.add(failure(number), send=False)
@@ -281,7 +283,8 @@ def test_many_that_deliver_at_the_same_time_send_nothing_twice(inbox: Inbox, hur
     assert Counter(Counter(inbox.texts()).values()) == {1: 10}
 
 
-def test_a_burst_that_is_noticed_late_is_one_message(inbox: Inbox, hurried: None) -> None:
+def test_late_burst(inbox: Inbox, hurried: None) -> None:
+    """A burst that is found late is one message."""
     shared = Ledger.shared()
     for number in range(25):
         shared.add(failure(number), send=False)
@@ -290,20 +293,20 @@ def test_a_burst_that_is_noticed_late_is_one_message(inbox: Inbox, hurried: None
     assert text.startswith("25 tasks failed: d, run r: t[0], t[1]")
 
 
-def test_a_message_that_is_a_day_late_is_given_up_and_logged(
-    inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_day_late(inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A message that is a day late is logged and not sent."""
     shared = Ledger.shared()
     shared.add(failure(), send=False)
-    monkeypatch.setattr(ledgers, "LATEST", 0)
+    monkeypatch.setattr(ledgers, "RETRY_SECONDS", 0)
     shared.forget()
     settle()
     assert inbox.messages() == []
-    assert "given up" in caplog.text
+    assert "discarded" in caplog.text
     assert not shared.add(failure(), send=True)
 
 
-def test_a_file_that_breaks_is_told_once_and_once_when_it_is_whole_again(inbox: Inbox) -> None:
+def test_broken_file(inbox: Inbox) -> None:
+    """A file that breaks is reported once, and once when it imports again."""
     shared = Ledger.shared()
     for _ in range(3):
         shared.turn(Failure(kind="import", file="x.py", error="ImportError: y", began=str(time.time())))
@@ -314,10 +317,9 @@ def test_a_file_that_breaks_is_told_once_and_once_when_it_is_whole_again(inbox: 
     assert [text.split(":")[0] for text in inbox.texts()] == ["DAG file does not import", "DAG file imports again"]
 
 
-def test_a_ledger_that_cannot_be_written_does_not_silence_it(
-    place: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_ledger(place: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message is sent also if the ledger cannot be written."""
     (place / "file").touch()
     monkeypatch.setenv("AIRFLOW__LOGGING__BASE_LOG_FOLDER", str(place / "file"))
-    tell(failure())
+    report(failure())
     assert len(inbox.messages()) == 1

@@ -1,1 +1,1 @@
-"""What `./dev demo` knows of the sample pipeline."""
+"""The sample pipeline, as `./dev demo` runs and checks it."""

@@ -1,4 +1,4 @@
-"""What the warehouse holds: rows per mart, a digest of their content, rows loaded per dataset."""
+"""What the warehouse holds: rows and a digest of each mart, rows loaded of each dataset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Marts:
     """The marts at one moment.
 
     :ivar rows: mart -> rows.
-    :ivar digests: mart -> a digest of its rows, whatever their order; columns that begin with `_` do not count.
+    :ivar digests: mart -> a digest of its rows, in whatever order; columns that begin with `_` do not count.
     :ivar loaded: dataset -> rows of the partitions that are current.
     :ivar without_agent: rows of the overview whose agent is unknown.
     """
@@ -25,12 +25,12 @@ class Marts:
 
     @property
     def exist(self) -> bool:
-        """Whether a chain has run before."""
+        """Return whether the pipeline has run before."""
         return bool(self.rows)
 
 
 def read() -> Marts:
-    """Read the marts by `snowflake_default`; empty where none was built yet."""
+    """Read the marts by `snowflake_default`; empty if they do not exist yet."""
     # Airflow's hooks are imported once its environment is set, and only for this command.
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook  # noqa: PLC0415
 

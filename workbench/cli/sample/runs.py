@@ -50,12 +50,12 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """How long it ran."""
+        """Return how long it ran."""
         return (self.end - self.start).total_seconds() if self.start and self.end else None
 
     @property
     def rows(self) -> int | None:
-        """Rows that its events report, or None where it emitted none."""
+        """Return the rows that its events report, None if it emitted no event."""
         counts = [extra["rows"] for extra in self.wrote if isinstance(extra.get("rows"), int)]
         return sum(counts) if counts else None
 
@@ -168,7 +168,7 @@ class Pipeline:
         )
 
     def _runs(self, dag_id: str) -> list[dict[str, Any]]:
-        """Return the runs that may be the chain's, and not all that ever were: of its days, or since it began."""
+        """Return the runs that may be the demo's: of its days, or since it began; and not the whole history."""
         path = f"/dags/{dag_id}/dagRuns"
         if dag_id in DAILY_DAGS:
             first, last = f"{min(self.days)}T00:00:00Z", f"{max(self.days)}T00:00:00Z"
@@ -226,7 +226,7 @@ class Pipeline:
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.CONFLICT:
                 raise
-            run = next(run for run in self._runs(dag_id) if _day(run) == day)  # the catch-up was faster
+            run = next(run for run in self._runs(dag_id) if _day(run) == day)  # the catch-up came first
         self._started.add((dag_id, run["dag_run_id"]))
 
     def _clear(self, dag_id: str, run: dict[str, Any]) -> None:

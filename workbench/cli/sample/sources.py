@@ -22,7 +22,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Sources:
-    """All source rows, their headings squashed to lower-case letters and digits.
+    """All source rows; their headings are reduced to lower-case letters and digits.
 
     :ivar calls: day -> rows.
     :ivar complaints: day -> rows.
@@ -34,7 +34,7 @@ class Sources:
     complaints: dict[date, list[Row]]
 
     def rows(self) -> dict[str, int]:
-        """Rows of each dataset, duplicates included."""
+        """Return the rows of each dataset, with duplicates."""
         return {
             "agents": len(self.agents),
             "customers": len(self.customers),
@@ -43,7 +43,7 @@ class Sources:
         }
 
     def marts(self) -> dict[str, int]:
-        """Rows that each mart must have: one a customer, one an agent, one a call or complaint."""
+        """Return the rows that each mart must have: one for each customer, agent, call or complaint."""
         facts = _distinct(self.calls.values(), "callid") + _distinct(self.complaints.values(), "complaintid")
         return {
             "dim_customers": _distinct([self.customers], "customerid"),
@@ -53,7 +53,7 @@ class Sources:
         }
 
     def without_agent(self) -> int:
-        """Count the calls and complaints whose agent is missing from the sheet."""
+        """Return how many calls and complaints have an agent that is missing from the sheet."""
         known = {_key(row["id"]) for row in self.agents}
         latest: dict[tuple[str, str], str] = {}
         for kind, name, days in (("call", "callid", self.calls), ("complaint", "complaintid", self.complaints)):
@@ -63,7 +63,7 @@ class Sources:
 
 
 def read(settings: Mapping[str, str], days: Iterable[date]) -> Sources:
-    """Read every source whole, by the connections of the running environment.
+    """Read all of every source, by the connections of the running environment.
 
     :param settings: the environment that Airflow's processes have.
     """
@@ -79,17 +79,17 @@ def read(settings: Mapping[str, str], days: Iterable[date]) -> Sources:
     days = list(days)
     return Sources(
         customers=_csv_rows(text(CUSTOMERS_KEY)),
-        agents=_sheet_rows(settings),
+        agents=_sheet_rows(),
         calls={day: _csv_rows(text(CALLS_KEY.format(day=day))) for day in days},
         complaints={day: list(map(_squashed, json.loads(text(COMPLAINTS_KEY.format(day=day))))) for day in days},
     )
 
 
-def _sheet_rows(settings: Mapping[str, str]) -> list[Row]:
-    from common import sheets  # noqa: PLC0415 as above
+def _sheet_rows() -> list[Row]:
+    from common.settings import sheet_of  # noqa: PLC0415
+    from common.sheets import read_values  # noqa: PLC0415
 
-    values = sheets.read_values(settings["TELECOMS_AGENTS_SPREADSHEET_ID"], settings["TELECOMS_AGENTS_RANGE"])
-    heading, *rows = values
+    heading, *rows = read_values(*sheet_of("agents"))
     return [_squashed(dict(zip(heading, row + [""] * (len(heading) - len(row)), strict=True))) for row in rows]
 
 
