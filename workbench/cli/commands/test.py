@@ -1,4 +1,4 @@
-"""Run the tests in parallel: all that need no Docker, all, one layer, or some."""
+"""Run the tests: all that need no Docker, all, one layer, or some."""
 
 from __future__ import annotations
 
