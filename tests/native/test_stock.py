@@ -92,18 +92,3 @@ def test_plain(stock: Stack) -> None:
     assert any("LocalExecutor" in " ".join(words) for words in workers), workers
     assert query(stock, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'scheduler\\_%'") == 0
     assert query(stock, "SELECT to_regclass('workbench_watcher')") is None
-
-
-def test_run(stock: Stack) -> None:
-    """F5's run and the chain work by plain `dag.test()`, in a database of their own, with the events attached."""
-    failed = stock.dev("run", "fails", "--json")
-    assert failed.returncode == 1, failed.stdout + failed.stderr
-    assert [task["state"] for task in json.loads(failed.stdout)["tasks"]] == ["failed"]
-    refused = stock.dev("run", "load_warehouse", "--task", "plan")
-    assert "--task is not available" in refused.stderr
-    assert "WORKBENCH_STOCK is set" in refused.stderr
-    chained = stock.dev("chain", "ingest_call_logs", "--param", "partition=2025-11-20", "--json")
-    assert chained.returncode == 0, chained.stdout + chained.stderr
-    runs = json.loads(chained.stdout)["runs"]
-    assert [run["dag_id"] for run in runs] == ["ingest_call_logs", "load_warehouse", "transform_marts"]
-    assert runs[1]["run_id"].startswith("asset_triggered__")
