@@ -237,7 +237,7 @@ class Workbench(Stack):
         """Return the services, and the supervisor that they share pages with."""
         settings = self.settings
         leader = Supervisor(settings).leader()
-        parts = {service.name: service.pid for service in observe(settings, memory=False) if service.pid}
+        parts = {service.name: service.pid for service in observe(Supervisor(settings), memory=False) if service.pid}
         return parts | ({"supervisor": leader.pid} if leader else {})
 
 

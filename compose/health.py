@@ -1,7 +1,7 @@
 """`health.py JOB_TYPE`: exit 0 if this container's component wrote a heartbeat lately, or does so in a moment.
 
 `airflow jobs check` says the same and takes 3 s of CPU for it; this takes 0.1 s. No import of Airflow, therefore.
-Nine tenths of that is starting Python: so that a start that takes long need not pay it each second, one look lasts.
+Nine tenths of that is starting Python. During a slow start it would be spent each second: therefore one check waits.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import psycopg2
 
 #: Components write one every five seconds.
 LATE_AFTER_SECONDS = 30
-#: How long one look lasts where there is no heartbeat yet, and between two queries of it.
-PATIENCE_SECONDS, PAUSE_SECONDS = 6.0, 0.25
+#: How long one check waits for a first heartbeat, and the time between two of its queries.
+TIMEOUT_SECONDS, POLL_SECONDS = 6.0, 0.25
 
 QUERY = """
 SELECT count(*) FROM job
@@ -26,12 +26,12 @@ WHERE job_type = %s AND hostname LIKE %s AND state = 'running' AND latest_heartb
 
 
 def main(job_type: str) -> int:
-    """Look for the heartbeat.
+    """Wait for a heartbeat.
 
-    :return: 0, or 1 where there is none; a traceback where the database does not answer, for `docker inspect` to show.
+    :return: 0, or 1 where none comes; a traceback where the database does not answer, for `docker inspect` to show.
     """
     url = Path(os.environ["KEYS_DIR"], "database_url").read_text(encoding="utf-8")
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     session = psycopg2.connect(url.replace("+psycopg2", "", 1), connect_timeout=5)
     session.autocommit = True
     with session.cursor() as cursor:
@@ -43,7 +43,7 @@ def main(job_type: str) -> int:
             if time.monotonic() > deadline:
                 print(f"no heartbeat of {job_type} in the last {LATE_AFTER_SECONDS} s")
                 return 1
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `airflow-init` does, and may do again at each start: make what is missing of the keys, migrate the database."""
+"""What `airflow-init` does at each start: check the settings, make missing keys, migrate the database."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from workbench.cli.keys import MAKERS, write_password, write_private
-from workbench.cli.settings import UI_USER
+from workbench.cli.keys import CONTAINER_MAKERS, make_emulators_keys, make_keys, write_private
+from workbench.cli.settings import UI_USER, check_retired
+from workbench.errors import UserError
 
 KEYS = Path(os.environ["KEYS_DIR"])
 SOCKETS = "/var/run/postgresql"
@@ -25,23 +26,19 @@ def main() -> int:
 
     :return: the exit status of what failed, else 0.
     """
-    for name, make in {**MAKERS, "postgres_password": MAKERS["session_key"]}.items():
-        file = KEYS / name
-        if not file.is_file() or not file.stat().st_size:
-            write_private(file, make())
-    write_password(KEYS, UI_USER)
+    check_retired(os.environ, ".env")
+    make_keys(KEYS, UI_USER, CONTAINER_MAKERS)
     write_private(
         KEYS / "database_url", f"postgresql+psycopg2://{ROLE}:{read('postgres_password')}@postgres:5432/{DATABASE}"
     )
-    command = [sys.executable, "-m", "workbench.emulators", "keys", f"--keys={KEYS}"]
-    command += [f"--host={os.environ['EMULATORS_HOST']}", f"--port={os.environ['EMULATORS_PORT']}"]
     # The certificates in force are the image's, not the bundle that is about to be made from them.
     environment = {name: value for name, value in os.environ.items() if name != "REQUESTS_CA_BUNDLE"}
-    status = subprocess.run(command, env=environment, check=False).returncode
+    address = os.environ["EMULATORS_HOST"], int(os.environ["EMULATORS_PORT"])
+    make_emulators_keys([sys.executable, "-m", "workbench.emulators"], KEYS, address, environment)
     for file in KEYS.iterdir():
         file.chmod(GROUP_MAY_READ)
     set_password(read("postgres_password"))
-    return status or subprocess.run(["airflow", "db", "migrate"], check=False).returncode
+    return subprocess.run(["airflow", "db", "migrate"], check=False).returncode
 
 
 def read(key: str) -> str:
@@ -50,7 +47,7 @@ def read(key: str) -> str:
 
 
 def set_password(password: str) -> None:
-    """Give the database the password of the keys volume, whatever it had: the socket asks for none."""
+    """Set the database's password to that of the keys volume; the socket needs none."""
     session = psycopg2.connect(host=SOCKETS, user=ROLE, dbname=DATABASE)
     session.autocommit = True
     with session.cursor() as cursor:
@@ -62,4 +59,7 @@ def set_password(password: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"error: {error.what}\n  why:  {error.why}\n  fix:  {error.fix}")

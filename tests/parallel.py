@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 GROUPS = {
     "tests/containers/test_devcontainer.py": "the dev containers",
     "tests/containers/*": "the environment in Docker",
-    "tests/native/test_alerts.py": "an environment with failing DAGs",
-    "tests/native/test_debugger.py": "an environment with debuggers",
-    "tests/native/test_lean.py": "an environment with one DAG file",
-    "tests/native/test_lifecycle.py": "an environment that is up and down",
-    "tests/native/*": "the native environment",
+    "tests/native/test_chain_agrees.py": "the native environment",
+    "tests/native/test_conn.py": "the native environment",
+    "tests/native/test_pipeline.py": "the native environment",
+    "tests/native/test_reload.py": "the native environment",
+    "tests/native/test_shell.py": "the native environment",
 }
 #: Begin first: they take longest.
-LONGEST = ("an environment with failing DAGs", "the native environment")
+LONGEST = ("tests/native/test_alerts.py", "the native environment")
 #: Then these layers in turn: environments rarely more than two at a time, what is short at the end to fill the gaps.
 TURNS = ("emulators", "native", "unit", "containers")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.containers.stack import copy_checkout
-from workbench.cli.main import COMMANDS
+from workbench.cli.main import read_commands
 
 ROOT = Path(__file__).resolve().parent.parent
 SAVED = "hooks: this file"
@@ -67,7 +67,7 @@ def problems(task: dict[str, Any], output: str) -> list[tuple[str, int, str]]:
 def test_each_task_runs_a_command_that_exists(tasks: dict[str, dict[str, Any]]) -> None:
     commands = [task["command"] for task in tasks.values() if task["type"] == "shell"]
     assert {command.split()[0] for command in commands} == {"./dev"}
-    assert {command.split()[1] for command in commands} <= COMMANDS.keys()
+    assert {command.split()[1] for command in commands} <= read_commands().keys()
     assert {"up", "down", "status", "logs", "demo", "test", "check"} <= tasks.keys()
 
 

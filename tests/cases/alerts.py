@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from workbench.cli.client import AirflowApi
 
-DEADLINE = 400
+DEADLINE = 600
 #: One for all looks: making one costs more than asking.
 HTTP = httpx.Client(trust_env=False, timeout=60)
 #: Less patience for a task that does not answer; and a proxy that does not know where anything is.

@@ -20,7 +20,7 @@ from workbench.cli.settings import DOCKER, Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from workbench.cli.backends.native.observe import Service
+    from workbench.cli.services import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = "/opt/airflow/keys"

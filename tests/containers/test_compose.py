@@ -114,6 +114,16 @@ def with_env(checkout: Stack, folder: Path, text: str, **process: str) -> dict[s
     return found
 
 
+@pytest.mark.parametrize("name", ["STANDINS_PORT", "STANDINS_S3_PORT", "STANDINS_SNOWFLAKE_PORT", "STANDINS_MEMORY"])
+def test_retired(checkout: Stack, tmp_path: Path, name: str) -> None:
+    """Compose refuses a retired setting of its own, in .env and in the shell, with the new name."""
+    new = name.replace("STANDINS", "EMULATORS")
+    for folder, text, process in (("file", f"{name}=1\n", {}), ("shell", "", {name: "1"})):
+        (tmp_path / folder).mkdir()
+        with pytest.raises(AssertionError, match=f"{name} is now {new}, rename it"):
+            with_env(checkout, tmp_path / folder, text, **process)
+
+
 def test_own_connection(checkout: Stack, tmp_path: Path) -> None:
     """A connection of the user's replaces that one emulator."""
     # pragma: allowlist nextline secret

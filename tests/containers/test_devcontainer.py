@@ -140,7 +140,7 @@ def test_front_door(developer: Developer) -> None:
     """`./dev` knows where it is."""
     told = status(developer)
     assert told["ok"]
-    assert told["mode"] == "workspace"
+    assert told["mode"] == "devcontainer"
     assert developer.inside("cat", told["ui"]["password_file"])
     assert {each["conn_id"] for each in told["connections"] if each["is_emulator"]} >= {
         "aws_default",

@@ -92,8 +92,8 @@ def test_up_again(front: Stack) -> None:
 
 def test_attach(front: Stack) -> None:
     """Whoever wants to attach a debugger reads where that works."""
-    told = front.dev("up", WORKBENCH_DEBUGPY="scheduler:5678").stderr
-    assert "a debugger attaches in the dev container, or after ./dev up --mode native" in told
+    printed = front.dev("up", WORKBENCH_DEBUGPY="scheduler:5678").stderr
+    assert "it works in the dev container, or after ./dev up --mode native" in printed
 
 
 def test_connections(front: Stack) -> None:

@@ -90,8 +90,3 @@ def test_assets_are_made_in_one_module() -> None:
         if re.search(r"\bAsset(Alias)?\(", path.read_text())
     ]
     assert makers == [Path("common/assets.py")]
-
-
-def test_imports_run_one_way() -> None:
-    for path in (ROOT / "common").rglob("*.py"):
-        assert not re.search(r"^\s*(from|import) (dags|workbench|emulators)\b", path.read_text(), re.MULTILINE), path

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,13 +20,15 @@ from tests.cases import SOONER
 from tests.ports import free_ports
 from tests.undo import undone
 from workbench.cli.backends.native import postgres
-from workbench.cli.backends.native.observe import Service, observe
+from workbench.cli.backends.native.observe import observe
 from workbench.cli.backends.native.supervise import Supervisor, alive
 from workbench.cli.client import AirflowApi
 from workbench.cli.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from workbench.cli.services import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 PORTS = ("AIRFLOW_PORT", "EMULATORS_PORT", "EMULATORS_S3_PORT", "EMULATORS_SNOWFLAKE_PORT")
@@ -101,7 +103,7 @@ class Stack:
 
     def service(self, name: str) -> Service:
         """Look at one service."""
-        return next(service for service in observe(self.settings) if service.name == name)
+        return next(service for service in observe(Supervisor(self.settings)) if service.name == name)
 
     def pid(self, name: str) -> int:
         """Return the process number of a service."""
@@ -118,39 +120,34 @@ class Stack:
         return list(found.values())
 
 
-StackMaker = AbstractContextManager[Stack]
+@contextmanager
+def copied(tmp_path_factory: pytest.TempPathFactory, name: str, *, ordinary_user: bool = False) -> Iterator[Stack]:
+    """Copy the checkout; at the end, also of a run that is killed, the copy is brought down and its state deleted."""
+    root = tmp_path_factory.mktemp("native") / name
+    copy_checkout(root)
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    lines = {"WORKBENCH_MODE": "native", **ports}
+    (root / ".env").write_text("".join(f"{name}={value}\r\n" for name, value in lines.items()))
+    prefix = tuple(postgres.unprivileged()) if ordinary_user else ()
+    if prefix:  # root plays an ordinary user who may read what is root's
+        for path in (root, *root.rglob("*")):
+            os.chown(path, postgres.NOBODY, postgres.NOBODY, follow_symlinks=False)
+    stack = Stack(root, prefix, ports)
+    with undone(stack.command("down"), ["rm", "-r", "-f", ".run"], cwd=root, env=stack.process), closing(stack):
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Stack]]:
+    """Copy the checkout for the tests of a module, which have the environment to themselves."""
+    with ExitStack() as ends:
+        yield lambda name, **options: ends.enter_context(copied(tmp_path_factory, name, **options))
 
 
 @pytest.fixture(scope="session")
-def make_stack(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., StackMaker]:
-    """Copy the checkout; the copy is brought down and its state deleted when its fixture ends, or the run is killed."""
-
-    @contextmanager
-    def make(name: str, *, ordinary_user: bool = False) -> Iterator[Stack]:
-        root = tmp_path_factory.mktemp("native") / name
-        copy_checkout(root)
-        ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-        lines = {"WORKBENCH_MODE": "native", **ports}
-        (root / ".env").write_text("".join(f"{name}={value}\r\n" for name, value in lines.items()))
-        prefix = tuple(postgres.unprivileged()) if ordinary_user else ()
-        if prefix:  # root plays an ordinary user who may read what is root's
-            for path in (root, *root.rglob("*")):
-                os.chown(path, postgres.NOBODY, postgres.NOBODY, follow_symlinks=False)
-        stack = Stack(root, prefix, ports)
-        end = [stack.command("down"), ["rm", "-r", "-f", ".run"]]
-        with undone(*end, cwd=root, env=stack.process):
-            try:
-                yield stack
-            finally:
-                stack.close()
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def stack(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One running environment for all tests that only use it."""
-    with make_stack("stack") as stack:
+    with copied(tmp_path_factory, "stack") as stack:
         with (stack.root / ".env").open("a") as file:
             file.write(SOONER)
         stack.up()

@@ -12,31 +12,31 @@ import pytest
 from tests.cases import alerts as cases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.native.conftest import StackMaker
+    from tests.native.conftest import Stack
 
 pytestmark = [pytest.mark.native, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
-def alerts(make_stack: Callable[..., StackMaker]) -> Iterator[cases.Alerts]:
+def alerts(make_stack: Callable[..., Stack]) -> cases.Alerts:
     """An environment with DAGs that fail."""
-    with make_stack("alerts") as stack:
-        shutil.rmtree(stack.root / "dags/telecoms")
-        with (stack.root / ".env").open("a") as settings:
-            settings.write(cases.SETTINGS)
-        stack.up()
+    stack = make_stack("alerts")
+    shutil.rmtree(stack.root / "dags/telecoms")
+    with (stack.root / ".env").open("a") as settings:
+        settings.write(cases.SETTINGS)
+    stack.up()
 
-        def in_scheduler(program: str) -> str:
-            head = f"import psutil; scheduler = psutil.Process({stack.pid('scheduler')})\n"
-            return subprocess.check_output([sys.executable, "-c", head + program], text=True)
+    def in_scheduler(program: str) -> str:
+        head = f"import psutil; scheduler = psutil.Process({stack.pid('scheduler')})\n"
+        return subprocess.check_output([sys.executable, "-c", head + program], text=True)
 
-        settings = stack.settings
-        password = settings.password_file.read_text(encoding="utf-8")
-        found = cases.Alerts(stack, stack.root, settings.ui_url, settings.emulators_url, password, in_scheduler)
-        cases.bring_dags(found)
-        yield found
+    settings = stack.settings
+    password = settings.password_file.read_text(encoding="utf-8")
+    found = cases.Alerts(stack, stack.root, settings.ui_url, settings.emulators_url, password, in_scheduler)
+    cases.bring_dags(found)
+    return found
 
 
 class TestAlerts(cases.AlertCases):

@@ -12,22 +12,22 @@ from tests.dap import Place
 from tests.ports import free_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.dap import Message
-    from tests.native.conftest import Stack, StackMaker
+    from tests.native.conftest import Stack
 
 pytestmark = pytest.mark.native
 
 
 @pytest.fixture(scope="module")
-def checkout(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
+def checkout(make_stack: Callable[..., Stack]) -> Stack:
     """A checkout whose environment is not up."""
-    with make_stack("debugger") as stack:
-        ports = dict(zip(("scheduler", "dag-processor"), free_ports(2), strict=True))
-        with (stack.root / ".env").open("a") as file:
-            file.write(f"WORKBENCH_DEBUGPY={','.join(f'{name}:{port}' for name, port in ports.items())}\n")
-        yield stack
+    stack = make_stack("debugger")
+    ports = dict(zip(("scheduler", "dag-processor"), free_ports(2), strict=True))
+    with (stack.root / ".env").open("a") as file:
+        file.write(f"WORKBENCH_DEBUGPY={','.join(f'{name}:{port}' for name, port in ports.items())}\n")
+    return stack
 
 
 @pytest.fixture(scope="module")

@@ -18,10 +18,10 @@ import pytest
 from workbench.cli.backends.native.supervise import Supervisor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.native.conftest import Stack, StackMaker
+    from tests.native.conftest import Stack
 
 pytestmark = pytest.mark.native
 
@@ -129,19 +129,19 @@ outage()
 
 
 @pytest.fixture(scope="module")
-def lean(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
+def lean(make_stack: Callable[..., Stack]) -> Stack:
     """An environment with the DAG `lean`, switched on."""
-    with make_stack("lean") as stack:
-        shutil.rmtree(stack.root / "dags/telecoms")
-        with (stack.root / ".env").open("a") as settings:
-            settings.write(FASTER)
-        stack.up()
-        stack.api.post("/variables", {"key": "lean_said", "value": "something"})
-        (stack.root / "dags/lean.py").write_text(DAGS)
-        eventually(lambda: stack.api.get("/dags")["total_entries"] == 3, "the DAGs are there")
-        for dag_id in ("lean", "resumed", "outage"):
-            stack.api.patch(f"/dags/{dag_id}", {"is_paused": False})
-        yield stack
+    stack = make_stack("lean")
+    shutil.rmtree(stack.root / "dags/telecoms")
+    with (stack.root / ".env").open("a") as settings:
+        settings.write(FASTER)
+    stack.up()
+    stack.api.post("/variables", {"key": "lean_said", "value": "something"})
+    (stack.root / "dags/lean.py").write_text(DAGS)
+    eventually(lambda: stack.api.get("/dags")["total_entries"] == 3, "the DAGs are there")
+    for dag_id in ("lean", "resumed", "outage"):
+        stack.api.patch(f"/dags/{dag_id}", {"is_paused": False})
+    return stack
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:

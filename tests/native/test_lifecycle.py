@@ -22,9 +22,9 @@ from workbench.cli.backends.native.observe import observe
 from workbench.cli.backends.native.supervise import Supervisor, alive
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.native.conftest import Stack, StackMaker
+    from tests.native.conftest import Stack
 
 pytestmark = pytest.mark.native
 
@@ -37,13 +37,12 @@ DEADLINE = 120
 
 
 @pytest.fixture(scope="module")
-def laptop(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
+def laptop(make_stack: Callable[..., Stack]) -> Stack:
     """An environment of a person's own, with two broken DAG files."""
-    name = "a checkout with blanks, in a folder whose path is longer than a socket's"
-    with make_stack(name, ordinary_user=True) as stack:
-        for name, (text, _) in BROKEN.items():
-            (stack.root / "dags" / name).write_text(text)
-        yield stack
+    stack = make_stack("a checkout with blanks, in a folder whose path is longer than a socket's", ordinary_user=True)
+    for name, (text, _) in BROKEN.items():
+        (stack.root / "dags" / name).write_text(text)
+    return stack
 
 
 def eventually(condition: Callable[[], object], what: str) -> None:
@@ -168,12 +167,12 @@ def test_crash_loop(laptop: Stack) -> None:
 
 def test_up_twice(laptop: Stack) -> None:
     """`up` again changes nothing, and two at once agree."""
-    before = {service.name: service.pid for service in observe(laptop.settings)}
+    before = {service.name: service.pid for service in observe(Supervisor(laptop.settings))}
     both = [laptop.start("up"), laptop.start("up")]
     for process in both:
         output, errors = process.communicate(timeout=DEADLINE)
         assert process.returncode == 0, output + errors
-    assert {service.name: service.pid for service in observe(laptop.settings)} == before
+    assert {service.name: service.pid for service in observe(Supervisor(laptop.settings))} == before
 
 
 def test_power_cut(laptop: Stack) -> None:
@@ -193,7 +192,7 @@ def test_orphans(laptop: Stack) -> None:
     leader = psutil.Process(json.loads(supervisor.record.read_text())["pid"])
     orphans = supervisor.members()
     kill([leader])
-    assert "left over" in laptop.dev("status").stdout
+    assert "of an earlier start are left" in laptop.dev("status").stdout
 
     laptop.up()
 

@@ -146,12 +146,14 @@ def test_demo(first_demo: dict[str, Any]) -> None:
 
 def test_stages(first_demo: dict[str, Any]) -> None:
     """Each stage is triggered by the one before."""
-    loads = [run for run in first_demo["runs"] if run["dag_id"] == "load_warehouse" and run["woken_by"] != [BY_TIME]]
+    loads = [
+        run for run in first_demo["runs"] if run["dag_id"] == "load_warehouse" and run["triggered_by"] != [BY_TIME]
+    ]
     marts = [run for run in first_demo["runs"] if run["dag_id"] == "transform_marts"]
     assert loads
-    assert all(event.startswith("raw_") for run in loads for event in run["woken_by"])
+    assert all(event.startswith("raw_") for run in loads for event in run["triggered_by"])
     assert marts
-    assert all(set(run["woken_by"]) == {"warehouse"} for run in marts)
+    assert all(set(run["triggered_by"]) == {"warehouse"} for run in marts)
 
 
 def test_second_demo(stack: Stack, pipeline: Pipeline) -> None:

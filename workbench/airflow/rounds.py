@@ -68,6 +68,7 @@ class Rounds:
             self._child.terminate()
             self._child.join(1)
             self._child.kill()
+            self._child.join()
 
     def _begin(self) -> None:
         self._requested = False

@@ -25,7 +25,7 @@ def main() -> int:
             files = read_dags()
             result = run.run(request.resolve(asked, files, Graph(files.dags)), asked.first)
     except UserError as error:
-        print(json.dumps({"ok": False, "error": {"what": error.what, "why": error.why, "fix": error.fix}}))
+        print(json.dumps({"ok": False, "error": error.to_json()}))
         return 1
     print(json.dumps(report.to_json(result)))
     return 0 if result.ok else 1

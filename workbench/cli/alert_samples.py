@@ -1,4 +1,4 @@
-"""A sample of each kind of message: to look at them, and to test what shows them."""
+"""A sample of each kind of alert, for `./dev alert` and for tests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _TASK = Failure(
     owner="telecoms",
     host="scheduler",
 )
-_WOKEN = replace(_TASK, when="", woken_by=("raw_agents of ingest_agents", "raw_customers of ingest_customers"))
+_TRIGGERED = replace(_TASK, when="", woken_by=("raw_agents of ingest_agents", "raw_customers of ingest_customers"))
 
 
 def samples() -> dict[str, Failure]:
-    """Return one of each kind, by a name for each."""
+    """Return one alert of each kind, by the kind's name."""
     return {
         "exception": replace(_TASK, error="BadDataError: call_logs_day_2025-11-20.csv, row 17: duration is 'x'"),
         "retries": replace(_TASK, error="SourceMissingError: the bucket does not answer"),
@@ -33,7 +33,7 @@ def samples() -> dict[str, Failure]:
         "heartbeat": replace(_TASK, reason="the task and its supervisor stopped answering: no heartbeat for 300 s"),
         "mapped": replace(_TASK, map_index=7, error="ValueError: 7"),
         "events": replace(
-            _WOKEN, dag="load_warehouse", task="load", run="asset_triggered__1", error="OSError: no space left"
+            _TRIGGERED, dag="load_warehouse", task="load", run="asset_triggered__1", error="OSError: no space left"
         ),
         "run": Failure(
             kind="run", dag="transform_marts", run="manual__2025-11-20T08:00:00+00:00", when="2025-11-20 08:00:00 UTC",
@@ -49,5 +49,5 @@ def samples() -> dict[str, Failure]:
             "ImportError: cannot import name 'sheet' from 'common'",
         ),
         "fixed": Failure(kind="fixed", file="telecoms/ingest_agents.py", reason="it did not import for 2 min 10 s"),
-        "repeat": replace(_TASK, error="ValueError: told late", repeat=True),
+        "repeat": replace(_TASK, error="ValueError: sent late", repeat=True),
     }  # fmt: skip

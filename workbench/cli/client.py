@@ -10,10 +10,14 @@ import httpx
 
 from workbench.errors import UserError
 
+#: For one answer, and for an api-server between a crash and its restart.
+TIMEOUT_SECONDS = 30
+POLL_SECONDS = 0.5
+
 
 @dataclass
 class AirflowApi:
-    """A logged-in client of `/api/v2`.
+    """A client of `/api/v2`, logged in with its first call.
 
     :param url: the UI's address, without a trailing slash.
     :param user: the login.
@@ -26,15 +30,15 @@ class AirflowApi:
     _http: httpx.Client = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Open the connection pool; nothing is sent before the first call."""
-        self._http = httpx.Client(base_url=self.url, timeout=30, trust_env=False)
+        """Make the connection pool; nothing is sent before the first call."""
+        self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS, trust_env=False)
 
     def get(self, path: str, **params: Any) -> Any:
-        """`GET /api/v2{path}` as JSON; the query stands in the path or in `params`."""
+        """Return `GET /api/v2{path}` as JSON; the query is in the path or in `params`."""
         return self._call("GET", path, params=params or None).json()
 
     def pages(self, path: str, key: str, **params: Any) -> list[dict[str, Any]]:
-        """Every item under `key` of a paged listing."""
+        """Return every item under `key` of a paged listing."""
         items: list[dict[str, Any]] = []
         while True:
             page = self.get(path, limit=100, offset=len(items), **params)
@@ -43,15 +47,15 @@ class AirflowApi:
                 return items
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
-        """`POST /api/v2{path}`."""
+        """Return what `POST /api/v2{path}` answers."""
         return self._call("POST", path, json=body).json()
 
     def patch(self, path: str, body: dict[str, Any]) -> Any:
-        """`PATCH /api/v2{path}`."""
+        """Return what `PATCH /api/v2{path}` answers."""
         return self._call("PATCH", path, json=body).json()
 
     def _call(self, method: str, path: str, **kwargs: Any) -> httpx.Response:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
                 if "Authorization" not in self._http.headers:
@@ -60,11 +64,11 @@ class AirflowApi:
             except httpx.TransportError as error:
                 # The api-server may be between a crash and its restart.
                 if time.monotonic() < deadline:
-                    time.sleep(0.5)
+                    time.sleep(POLL_SECONDS)
                     continue
-                raise UserError(
-                    f"Airflow's API at {self.url} does not answer", str(error) or type(error).__name__, "./dev status"
-                ) from None
+                why = str(error) or type(error).__name__
+                what = f"Airflow's API at {self.url} does not answer"
+                raise UserError(what, why, "./dev status", "api-down") from None
             if response.status_code == httpx.codes.UNAUTHORIZED and time.monotonic() < deadline:
                 del self._http.headers["Authorization"]  # the token outlived the key or its day
                 continue
@@ -77,6 +81,7 @@ class AirflowApi:
             raise UserError(
                 f"Airflow refused the login of {self.user}",
                 f"HTTP {response.status_code}",
-                "./dev down && ./dev up, which reads the password file anew",
+                "./dev down && ./dev up, which reads the password file again",
+                "login-refused",
             )
         self._http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"

@@ -11,37 +11,35 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SHEETS = "https://sheets.googleapis.com"
-#: Scopes of which Slack wants one for a message; the second is that of older apps.
+#: Scopes of which Slack requires one for a message; the second is that of older apps.
 MAY_POST = {"chat:write", "chat:write:bot"}
 
 
 class RefusedError(Exception):
-    """The other side answered, and it will not do; in words for the user."""
+    """The service answered, and its answer is not enough; the text is for the user."""
 
 
 def main(conn_id: str, conn_type: str) -> int:
     """Make the call.
 
-    :return: 0 where it worked; the last line of standard output says what the other side answered.
+    :param conn_type: one of `PROBES`.
+    :return: 0 where it worked; the last line of standard output is what the service answered.
     """
+    from common.errors import AccessRefusedError  # noqa: PLC0415 only this process has the pipeline's environment
+
     logging.disable(logging.CRITICAL)
     warnings.simplefilter("ignore")
-    probe = PROBES.get(conn_type)
-    if not probe:
-        print(f"there is no test for connections of type {conn_type}")
-        return 1
     try:
-        print(probe(conn_id))
-    except Exception as error:  # noqa: BLE001 whatever a vendor's client raises is the answer
-        told = " ".join(str(error).split())
-        print(told if isinstance(error, RefusedError) else f"{type(error).__name__}: {told}")
+        print(PROBES[conn_type](conn_id))
+    except Exception as error:  # noqa: BLE001 any error of a vendor's client is the answer
+        text = " ".join(str(error).split())
+        print(text if isinstance(error, (RefusedError, AccessRefusedError)) else f"{type(error).__name__}: {text}")
         return 1
     return 0
 
 
 def aws(conn_id: str) -> str:
-    """Ask STS who we are, and S3 for one key of the lake."""
+    """Ask STS for the account, and S3 for one key of the lake."""
     from airflow.providers.amazon.aws.hooks.s3 import S3Hook  # noqa: PLC0415 a second each
     from airflow.providers.amazon.aws.hooks.sts import StsHook  # noqa: PLC0415
 
@@ -52,7 +50,7 @@ def aws(conn_id: str) -> str:
 
 
 def snowflake(conn_id: str) -> str:
-    """Ask Snowflake who and where we are."""
+    """Ask Snowflake for user, role and database."""
     from airflow.providers.snowflake.hooks.snowflake import SnowflakeHook  # noqa: PLC0415 two seconds
 
     row: Any = SnowflakeHook(snowflake_conn_id=conn_id, login_timeout=20).get_first(
@@ -62,24 +60,18 @@ def snowflake(conn_id: str) -> str:
 
 
 def sheets(conn_id: str) -> str:
-    """Ask Google for the agents' spreadsheet, without its cells."""
-    from airflow.sdk import Connection  # noqa: PLC0415 a second
-    from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
-    from google.oauth2.service_account import Credentials  # noqa: PLC0415
+    """Ask Google for one cell of the agents' spreadsheet, with the session that the DAGs use."""
+    from common.sheets import read_values  # noqa: PLC0415 a second
 
-    extra = Connection.get(conn_id).extra_dejson
-    credentials = Credentials.from_service_account_file(extra["key_path"], scopes=extra["scope"].split(","))
     spreadsheet = os.environ["TELECOMS_AGENTS_SPREADSHEET_ID"]
-    url = f"{extra.get('api_endpoint') or SHEETS}/v4/spreadsheets/{spreadsheet}"
-    answer = AuthorizedSession(credentials).get(url, timeout=20)
-    answer.raise_for_status()
-    return f"spreadsheet {answer.json()['properties']['title']}"
+    read_values(spreadsheet, "A1", conn_id)
+    return f"may read the spreadsheet {spreadsheet}"
 
 
 def slack(conn_id: str) -> str:
-    """Ask Slack who we are and what we may do, which stands in a header of its answer.
+    """Ask Slack for the bot's name and scopes; the scopes are in a header of the answer.
 
-    :raises RefusedError: where an alert could not be posted, with what fixes it.
+    :raises RefusedError: where the bot cannot post an alert, with the fix.
     """
     from airflow.providers.slack.hooks.slack import SlackHook  # noqa: PLC0415 a second
     from slack_sdk.errors import SlackApiError  # noqa: PLC0415
@@ -96,7 +88,7 @@ def slack(conn_id: str) -> str:
     who = f"{answer.get('user')} in {answer.get('team')}"
     headers = {name.lower(): value for name, value in answer.headers.items()}
     if "x-oauth-scopes" not in headers:
-        return f"{who}; Slack did not say which scopes it has"
+        return f"{who}; Slack did not report its scopes"
     scopes = {each.strip() for each in headers["x-oauth-scopes"].split(",")} - {""}
     if MAY_POST.isdisjoint(scopes):
         had = ", ".join(sorted(scopes)) or "none"
@@ -105,7 +97,8 @@ def slack(conn_id: str) -> str:
     return f"{who}, may post to {'every public channel' if public else 'channels that it was invited to'}"
 
 
-#: Airflow's connection type -> its test.
+#: Airflow's connection type -> its test. This is the one place where a test is added; without one, `./dev conn --test`
+#: lists a connection as "not tested".
 PROBES: dict[str, Callable[[str], str]] = {
     "aws": aws,
     "snowflake": snowflake,

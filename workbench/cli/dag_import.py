@@ -1,4 +1,4 @@
-"""Import DAG files as the dag-processor would and report what fails: the hook behind "changed DAG files import"."""
+"""Import DAG files as the dag-processor would and print what fails: the hook behind "changed DAG files import"."""
 
 from __future__ import annotations
 

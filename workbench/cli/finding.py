@@ -1,4 +1,4 @@
-"""What one look of `./dev doctor` found."""
+"""What one check of `./dev doctor` found."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from workbench.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GOOD, POOR, BAD = "ok", "warning", "error"
+OK, WARNING, ERROR = "ok", "warning", "error"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one look found.
+    """What one check found.
 
     :ivar verdict: ok, warning or error; an error keeps `./dev up` from working.
-    :ivar fix: what fixes it; empty where nothing is to be done.
+    :ivar fix: what fixes it; empty where nothing has to be done.
     """
 
     subject: str
@@ -27,9 +27,9 @@ class Finding:
     fix: str = ""
 
 
-def looked(subject: str, check: Callable[[], str]) -> Finding:
-    """Turn a check of `./dev up`, which raises what it dislikes, into a finding."""
+def checked(subject: str, check: Callable[[], str]) -> Finding:
+    """Return the result of a check of `./dev up`, which raises an error, as a finding."""
     try:
-        return Finding(subject, GOOD, check())
+        return Finding(subject, OK, check())
     except UserError as error:
-        return Finding(subject, BAD, f"{error.what}: {error.why}", error.fix)
+        return Finding(subject, ERROR, f"{error.what}: {error.why}", error.fix)

@@ -1,4 +1,4 @@
-"""DAG files that Airflow could not import, from its database: the API would need a healthy api-server."""
+"""DAG files that Airflow could not import, read from its database: that needs no healthy api-server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from workbench.cli.backends.choice import Place
+    from workbench.cli.backends.protocol import Backend
 
 _LINE = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
@@ -31,14 +31,14 @@ class ImportError_:  # noqa: N801 the plain name is Python's own
         return asdict(self)
 
 
-def import_errors(where: Place) -> tuple[ImportError_, ...]:
-    """Return the broken files, by name; none where the database is not there yet."""
-    rows = where.query("SELECT filename, stacktrace FROM import_error ORDER BY filename")
-    return tuple(parse(row["filename"], row["stacktrace"], where.root) for row in rows)
+def import_errors(backend: Backend) -> tuple[ImportError_, ...]:
+    """Return the broken files, by name; none where there is no database yet."""
+    rows = backend.query("SELECT filename, stacktrace FROM import_error ORDER BY filename")
+    return tuple(parse(row["filename"], row["stacktrace"], backend.root) for row in rows)
 
 
 def parse(filename: str, stacktrace: str, root: Path) -> ImportError_:
-    """Find the place that a person has to fix.
+    """Return the file and line that a person has to fix.
 
     :param root: the checkout where Airflow runs.
     """
@@ -48,5 +48,5 @@ def parse(filename: str, stacktrace: str, root: Path) -> ImportError_:
         if Path(match["file"]).is_relative_to(root) and ".venv" not in Path(match["file"]).parts
     ]
     file, line = own[-1] if own else (root / "dags" / filename, None)
-    last = stacktrace.strip().splitlines()[-1:] or ["no reason is given"]
+    last = stacktrace.strip().splitlines()[-1:] or ["Airflow gives no reason"]
     return ImportError_(str(file.relative_to(root)), line, last[0].strip())

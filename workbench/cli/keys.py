@@ -1,4 +1,4 @@
-"""Keys and passwords that this machine makes once and that never leave `.run/keys`."""
+"""Keys and passwords that are made once, for an environment on this machine or in containers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from workbench.cli.settings import HOST
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from workbench.cli.settings import Settings
@@ -30,18 +30,35 @@ MAKERS: dict[str, Callable[[], str]] = {
     "session_key": lambda: secrets.token_urlsafe(32),
     "admin_password": lambda: secrets.token_urlsafe(12),
 }
+#: What containers need as well: their database asks for a password.
+CONTAINER_MAKERS = {**MAKERS, "postgres_password": lambda: secrets.token_urlsafe(32)}
 
 
-def make_keys(settings: Settings) -> None:
-    """Make each key that is not there yet."""
-    folder = settings.keys
-    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-    folder.chmod(PRIVATE_FOLDER)
-    for name, make in MAKERS.items():
+def make_local_keys(settings: Settings) -> None:
+    """Make the keys of an environment on this machine."""
+    make_private_folder(settings.keys)
+    make_keys(settings.keys, settings.ui_user)
+
+
+def make_local_emulators_keys(settings: Settings) -> None:
+    """Make the keys of emulators that answer on this machine."""
+    # The user's own CA bundle is in force, not the one that is made from it here.
+    environment = {**settings.inherited, "PYTHONPATH": str(settings.root)}
+    address = HOST, settings.ports["EMULATORS_PORT"]
+    make_emulators_keys(settings.emulators_python, settings.keys, address, environment)
+
+
+def make_keys(folder: Path, user: str, makers: Mapping[str, Callable[[], str]] = MAKERS) -> None:
+    """Make each key that is missing, and the file by which Airflow's login knows its users.
+
+    :param folder: it exists.
+    :param user: the login whose password is `admin_password`.
+    """
+    for name, make in makers.items():
         file = folder / name
         if not file.is_file() or not file.stat().st_size:
             write_private(file, make())
-    write_password(folder, settings.ui_user)
+    write_password(folder, user)
 
 
 def write_password(folder: Path, user: str) -> None:
@@ -57,21 +74,31 @@ def write_password(folder: Path, user: str) -> None:
         except (ValueError, TypeError):
             damaged = file.with_suffix(".damaged")
             file.replace(damaged)
-            print(f"{file} could not be read: it is kept as {damaged.name}, and made anew", file=sys.stderr)
+            print(f"{file} could not be read: it is kept as {damaged.name}, and a new one is made", file=sys.stderr)
     passwords[user] = (folder / "admin_password").read_text(encoding="utf-8")
     write_private(file, json.dumps(passwords))
 
 
-def make_emulators_keys(settings: Settings) -> None:
-    """Make the emulators' CA, certificate and throwaway Google key; they are rewritten where the address changed."""
-    command = [*settings.emulators_python, "keys", "--keys", str(settings.keys)]
-    command += ["--host", HOST, "--port", str(settings.ports["EMULATORS_PORT"])]
-    # The bundle in force is the user's, not the one that is about to be made from it.
-    environment = {**settings.inherited, "PYTHONPATH": str(settings.root)}
-    result = subprocess.run(command, cwd=settings.root, env=environment, capture_output=True, text=True, check=False)
+def make_emulators_keys(
+    command: Sequence[str], folder: Path, address: tuple[str, int], environment: Mapping[str, str]
+) -> None:
+    """Make the emulators' CA, certificate and throwaway Google key; they are made again where the address changed.
+
+    :param command: what runs the emulators' package.
+    :param address: host and port of the emulators' pages.
+    :raises UserError: with what the command said.
+    """
+    words = [*command, "keys", f"--keys={folder}", f"--host={address[0]}", f"--port={address[1]}"]
+    result = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         why = result.stderr.strip() or result.stdout.strip() or f"exit status {result.returncode}"
-        raise UserError("the emulators' certificates could not be made", why, "./dev doctor")
+        raise UserError("the emulators' certificates could not be made", why, "./dev doctor", "keys-failed")
+
+
+def make_private_folder(folder: Path) -> None:
+    """Make a folder that only this user can open, or close one that is open."""
+    folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    folder.chmod(PRIVATE_FOLDER)
 
 
 def write_private(file: Path, text: str) -> None:

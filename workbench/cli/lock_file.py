@@ -1,4 +1,4 @@
-"""One command at a time may start, stop or forget an environment."""
+"""One command at a time starts, stops or resets an environment."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def exclusive(settings: Settings, console: Console) -> Iterator[None]:
-    """Wait for whoever else changes this environment; the kernel lets go when its holder dies."""
+    """Wait until no other command changes this environment; the kernel frees the lock when its holder ends."""
     try:
         settings.run.mkdir(exist_ok=True)
         stream = (settings.run / "lock").open("a+", encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{settings.run} cannot be written", str(error), "free disk space, or fix its owner") from None
+        fix = f"free disk space, or make {settings.run} yours"
+        raise UserError(f"{settings.run} cannot be written", str(error), fix, "folder-unwritable") from None
     with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from workbench.cli import minimums
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
 
 CGROUP = Path("/sys/fs/cgroup")
 LOOPBACK = "127.0.0.1"
-MIB = 1 << 20
 
 
 def free_memory(cgroup: Path = CGROUP) -> int:
-    """Return the bytes of memory that can still be taken: the machine's, or the container's where it has a limit."""
+    """Return the bytes of memory that are free: the machine's, or the container's where it has a limit."""
     free = int(psutil.virtual_memory().available)
     with suppress(OSError, ValueError, StopIteration):  # no limit reads "max"; version 1 has other files
         limit = int((cgroup / "memory.max").read_text(encoding="ascii"))
@@ -32,27 +32,23 @@ def free_memory(cgroup: Path = CGROUP) -> int:
     return free
 
 
-def free_disk(folder: Path) -> int:
-    """Return the bytes that this user can still write into a folder."""
-    return shutil.disk_usage(folder).free
-
-
 def check_disk(folder: Path, needed: int) -> str:
-    """Return how much can still be written into a folder.
+    """Return how many bytes this user can still write into a folder, in words.
 
     :raises UserError: where that is less than needed.
     """
-    free = free_disk(folder)
+    free = shutil.disk_usage(folder).free
     if free < needed:
-        raise UserError("the disk is full", f"{free // MIB} MiB are free at {folder}", f"free {needed // MIB} MiB")
-    return f"{free // MIB} MiB are free at {folder}"
+        why = f"{minimums.expected(minimums.size_text(needed), minimums.size_text(free))} at {folder}"
+        raise UserError("the disk is full", why, "delete what you do not need there", "disk-full")
+    return f"{minimums.size_text(free)} free at {folder}"
 
 
 def check_ports(ports: Mapping[str, int]) -> str:
-    """Say that nobody listens on these ports of loopback.
+    """Return these ports of loopback in words, if no process listens on them.
 
     :param ports: variable of `.env` -> port.
-    :raises UserError: naming the process that does, where the system tells, and the variable to set.
+    :raises UserError: naming the process that listens, where the system says, and the variable to set.
     """
     for variable, port in ports.items():
         with socket.socket() as probe:
@@ -62,14 +58,15 @@ def check_ports(ports: Mapping[str, int]) -> str:
             except OSError as error:
                 raise UserError(
                     f"port {port} is taken",
-                    _holder(port) or error.strerror or "it cannot be bound",
-                    f"stop that, or set {variable} in .env to a free port",
+                    _holder(port) or error.strerror or "this user may not listen on it",
+                    f"stop that process, or set {variable} in .env to a free port",
+                    "port-taken",
                 ) from None
     return "free: " + ", ".join(f"{variable}={port}" for variable, port in ports.items())
 
 
 def _holder(port: int) -> str:
-    """Name the process that listens on a port."""
+    """Return the name of the process that listens on a port."""
     try:
         for entry in psutil.net_connections("tcp"):
             if entry.status == psutil.CONN_LISTEN and entry.laddr[1:] == (port,) and entry.pid:

@@ -1,12 +1,15 @@
-"""Parse the command line, run one command, render what it gives back."""
+"""Parse the command line, run one command, print its result."""
 
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import json
 import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
@@ -16,28 +19,32 @@ from workbench.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: In the order of `./dev --help`. Each is a module of this package, imported only when it is asked for.
-COMMANDS: dict[str, str] = {
-    "up": "start the environment and wait until all of it is healthy",
-    "demo": "run the whole pipeline on the sample data and check every number",
-    "down": "stop everything",
-    "reset": "stop everything and forget all state",
-    "status": "health, restarts, memory, import errors, connections",
-    "logs": "show the logs of a service (-f follows)",
-    "shell": "a shell with the environment set",
-    "run": "dag.test() of one DAG, in a database of its own",
-    "chain": "a DAG and every DAG that its asset events trigger, in one process",
-    "test": "the whole test suite",
-    "check": "lint, types and hooks on all files",
-    "doctor": "look at everything a start needs and change nothing",
-    "conn": "list and test the connections, redacted",
-    "alert": "send a sample of each kind of failure alert to Slack",
-    "lock": "resolve requirements/*.in into the locks",
+#: Of the JSON that every command prints; it changes only where a key changes its meaning or goes.
+SCHEMA = 1
+ABOUT = "Apache Airflow 3 on one laptop: run, edit, debug."
+#: The groups of `./dev --help`, and in each the commands in the order in which they are shown; others come after them.
+GROUPS: dict[str, tuple[str, ...]] = {
+    "run": ("up", "down", "status", "logs", "shell", "reset", "demo"),
+    "write": ("run", "chain", "test", "check"),
+    "set up": ("conn", "alert", "doctor", "lock"),
 }
 
 
-class Outcome(Protocol):
-    """What a command gives back; the only thing that is rendered."""
+@dataclass(frozen=True)
+class Command:
+    """A module of `workbench/cli/commands`: a file in there is a command.
+
+    :ivar summary: the first line of its docstring.
+    :ivar group: its `GROUP`.
+    """
+
+    name: str
+    summary: str
+    group: str
+
+
+class Result(Protocol):
+    """What a command returns; nothing else is printed on standard output."""
 
     @property
     def ok(self) -> bool:
@@ -53,38 +60,59 @@ class Outcome(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `./dev`.
 
-    :return: 0, or 1 where a foreseen failure was told; usage errors exit with 2, others keep their traceback.
+    :return: 0, or 1 after a foreseen failure; usage errors exit with 2, others keep their traceback.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = build_parser(words)
-    args = parser.parse_args(words)
+    args = build_parser(words).parse_args(words)
     console = Console(highlight=False, soft_wrap=True)
     try:
-        outcome: Outcome = args.run(args)
+        result: Result = args.run(args)
         if args.json:
-            print(json.dumps(outcome.to_json(), indent=2, default=str))
+            print_json(result.to_json())
         else:
-            outcome.to_text(console)
+            result.to_text(console)
     except UserError as error:
         report(error, as_json=args.json)
         return 1
     except KeyboardInterrupt:
-        print("stopped by Ctrl-C; ./dev status says what is running", file=sys.stderr)
+        print("stopped by Ctrl-C; ./dev status shows what is running", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `./dev logs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return 0 if outcome.ok else 1
+    return 0 if result.ok else 1
+
+
+def read_commands() -> dict[str, Command]:
+    """Return all commands in the order of the help, from the text of their modules: importing them takes seconds."""
+    commands = []
+    for file in Path(__file__).with_name("commands").glob("[!_]*.py"):
+        module = ast.parse(file.read_bytes())
+        summary = (ast.get_docstring(module) or "").partition("\n")[0].removesuffix(".")
+        values = [node.value for node in module.body if isinstance(node, ast.Assign) and _names(node) == ["GROUP"]]
+        group = str(ast.literal_eval(values[0])) if values else ""
+        commands.append(Command(file.stem, summary, group))
+    order = [name for names in GROUPS.values() for name in names]
+    commands.sort(key=lambda each: (order.index(each.name) if each.name in order else len(order), each.name))
+    return {each.name: each for each in commands}
 
 
 def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
     """Declare all commands, but import only the one among `words`."""
-    about = "Apache Airflow 3 on one laptop: run, edit, debug."
-    parser = argparse.ArgumentParser(prog="./dev", description=about)
+    commands = read_commands()
+    parser = argparse.ArgumentParser(
+        prog="./dev",
+        usage="./dev COMMAND [options]",
+        description=ABOUT,
+        epilog=_grouped(commands),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        add_help=False,
+    )
+    parser.add_argument("-h", "--help", action="help", help=argparse.SUPPRESS)
     parser.set_defaults(run=None, json=False)
-    commands = parser.add_subparsers(metavar="command", required=True)
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
+    subparsers = parser.add_subparsers(prog="./dev", metavar="COMMAND", required=True, help=argparse.SUPPRESS)
+    for name, found in commands.items():
+        command = subparsers.add_parser(name, description=f"{found.summary}.")
         if name in words:
             module = importlib.import_module(f"workbench.cli.commands.{name}")
             module.add_arguments(command)
@@ -94,10 +122,27 @@ def build_parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def report(error: UserError, *, as_json: bool) -> None:
-    """Tell a foreseen failure: on standard error for people, as JSON on standard output for scripts."""
+    """Print a foreseen failure: on standard error for people, as JSON on standard output for scripts."""
     if as_json:
-        print(json.dumps({"ok": False, "error": {"what": error.what, "why": error.why, "fix": error.fix}}, indent=2))
+        print_json({"ok": False, "error": error.to_json()})
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     console.print(f"error: {error.what}", style="bold red")
     console.print(f"  why:  {error.why}\n  fix:  {error.fix}")
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """Print the envelope that every command has."""
+    print(json.dumps({"schema": SCHEMA, **content}, indent=2, default=str))
+
+
+def _grouped(commands: dict[str, Command]) -> str:
+    lines = []
+    for group in GROUPS:
+        lines.append(f"{group}:")
+        lines += [f"  {each.name:<9} {each.summary}" for each in commands.values() if each.group == group]
+    return "\n".join([*lines, "", "./dev COMMAND --help shows the options. --json works with every command."])
+
+
+def _names(node: ast.Assign) -> list[str]:
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]

@@ -1,4 +1,4 @@
-"""When each DAG was last parsed, and how edits of its files are noticed; both from Airflow's database."""
+"""When each DAG was last parsed, and how edits are noticed; both from Airflow's database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from workbench.cli.backends.choice import Place
+    from workbench.cli.backends.protocol import Backend
 
 DAGS = "SELECT dag_id, relative_fileloc, last_parsed_time FROM dag WHERE NOT is_stale ORDER BY dag_id"
 #: Written by `workbench/airflow/reload.py`; where Airflow runs without it, the table is missing.
@@ -34,9 +34,9 @@ class Parsed:
 
 @dataclass(frozen=True)
 class Parsing:
-    """What the dag-processor does.
+    """How the dag-processor keeps up with edits.
 
-    :ivar edits_noticed_by: `events`, `polling`, or `intervals` where nothing but Airflow itself looks at the files.
+    :ivar edits_noticed_by: `events`, `polling`, or `intervals` where only Airflow itself reads the files.
     """
 
     dags: tuple[Parsed, ...] = ()
@@ -49,7 +49,7 @@ class Parsing:
         return {"edits_noticed_by": self.edits_noticed_by, "reason": self.reason, "dags": dags}
 
     def to_text(self) -> Iterator[Table | str]:
-        """Lay it out for a person."""
+        """Yield its lines for a person."""
         table = Table("DAG", "last parsed", "file", box=None, header_style="dim")
         now = datetime.now(UTC)
         for dag in self.dags:
@@ -59,14 +59,14 @@ class Parsing:
             yield f"[yellow]edits are noticed by {self.edits_noticed_by}[/]  {self.reason}".rstrip()
 
 
-def parsing(where: Place) -> Parsing:
-    """Ask the database; nothing is known where that is not there yet."""
+def parsing(backend: Backend) -> Parsing:
+    """Return what the database says; nothing where there is none yet."""
     dags = tuple(
         Parsed(row["dag_id"], f"dags/{row['relative_fileloc']}", datetime.fromisoformat(row["last_parsed_time"]))
-        for row in where.query(DAGS)
+        for row in backend.query(DAGS)
         if row["last_parsed_time"]
     )
-    watcher = where.query(WATCHER)
+    watcher = backend.query(WATCHER)
     return Parsing(dags, watcher[0]["mode"], watcher[0]["reason"]) if watcher else Parsing(dags)
 
 

@@ -1,4 +1,4 @@
-"""Show how the services come up: live on a terminal, one line an event elsewhere."""
+"""Show how the services come up: live on a terminal, elsewhere one line for each that is ready."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.cli.backends.native.observe import Service
+    from workbench.cli.services import Service
 
 COLOURS = {"healthy": "green", "done": "green", "starting": "yellow"} | dict.fromkeys(
     ("failed", "unhealthy", "crash-looping"), "red"
@@ -22,7 +22,7 @@ COLOURS = {"healthy": "green", "done": "green", "starting": "yellow"} | dict.fro
 
 
 class Progress:
-    """What has been seen of each service, and when it became ready.
+    """When each service became ready.
 
     :param console: where it is shown; standard error, so that `--json` stays clean.
     """
@@ -34,7 +34,7 @@ class Progress:
         self._live = Live(console=console, transient=True, auto_refresh=False)
 
     def __enter__(self) -> Self:
-        """Begin to show."""
+        """Start the live table."""
         if self._console.is_terminal:
             self._live.start()
         return self

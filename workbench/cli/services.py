@@ -1,13 +1,11 @@
-"""The services of one environment: what runs each, and what each may take."""
+"""The services of one environment: their names, what each may take, and how each is at a moment."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
-from workbench.cli.backends.native import postgres
-from workbench.cli.settings import HOST, read_env
+from workbench.cli.settings import read_env
 
 if TYPE_CHECKING:
     from workbench.cli.settings import Settings
@@ -17,59 +15,51 @@ POSTGRES, EMULATORS, INIT = "postgres", "emulators", "airflow-init"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 #: In the order in which they are shown.
 SERVICES = (POSTGRES, EMULATORS, INIT, *COMPONENTS)
-#: A task that ends while the scheduler waits for it tells the api-server, and may use anything.
-STOP_ORDER = (("scheduler", "dag-processor", "triggerer"), ("api-server", INIT), (EMULATORS, POSTGRES))
-
-#: `airflow` that starts sooner and holds less; plain `airflow` in its place works as well.
-AIRFLOW = "workbench.airflow.launcher"
-#: Logs are read from the shared folder: the servers for them would listen on every interface.
+#: Options of Airflow's commands. Logs are read from files: the servers for them would listen on every interface.
 FLAGS = {"scheduler": ("--skip-serve-logs",), "triggerer": ("--skip-serve-logs",)}
+
+HEALTHY, STARTING, UNHEALTHY, NONE = "healthy", "starting", "unhealthy", "none"
+CRASH_LOOPING = "crash-looping"
+#: A service that was restarted so often and is not healthy ends again and again.
+LOOPS_AFTER = 3
 
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 @dataclass(frozen=True)
-class Stop:
-    """How a service is asked to end.
+class Service:
+    """One service as it is now.
 
-    :ivar signal: what its first process gets, or with `whole_group` each of its processes.
-    :ivar seconds: how long it has before it is killed.
+    :ivar state: running, restarting, crash-looping, failed, stopping, stopped; done for a one-shot that succeeded.
+    :ivar health: healthy, starting, unhealthy; none where it does not run.
+    :ivar restarts: since the environment started.
+    :ivar kills: how many of its ends were a SIGKILL, which is what running out of memory looks like.
+    :ivar memory_bytes: of all its processes; natively their proportional set size.
     """
 
-    signal: str = "TERM"
-    seconds: int = 10
-    whole_group: bool = False
+    name: str
+    state: str
+    health: str
+    restarts: int
+    kills: int
+    memory_bytes: int
+    limit_bytes: int
+    pid: int
+
+    @property
+    def ready(self) -> bool:
+        """Whether a start has to wait for it no longer."""
+        return self.health == HEALTHY or self.state == "done"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it for scripts."""
+        return asdict(self)
 
 
-#: Tasks of up to ten seconds may finish; what is killed runs again after the next start.
-STOPS = {
-    # The fast shutdown; SIGTERM would wait for every client.
-    POSTGRES: Stop("INT", 20),
-    # Its second process takes no notice of the SIGINT that the first one hands on, until ten seconds are over.
-    "triggerer": Stop(whole_group=True),
-}
-
-
-def command(service: str, settings: Settings) -> list[str]:
-    """Return the command that runs a service in the foreground."""
-    if service == POSTGRES:
-        return postgres.command(settings)
-    if service == EMULATORS:
-        ports = settings.ports
-        words = [*settings.emulators_python, "serve", "--data", str(settings.run / "emulators")]
-        words += ["--keys", str(settings.keys), "--host", HOST, "--port", str(ports["EMULATORS_PORT"])]
-        words += ["--s3-port", str(ports["EMULATORS_S3_PORT"])]
-        return [*words, "--snowflake-port", str(ports["EMULATORS_SNOWFLAKE_PORT"])]
-    if service == INIT:
-        return [sys.executable, "-m", "workbench.cli.backends.native.airflow_init"]
-    return [sys.executable, "-m", AIRFLOW, service, *FLAGS.get(service, ())]
-
-
-def listens_on(service: str, settings: Settings) -> dict[str, int]:
-    """Return the variables and ports that a service binds."""
-    if service == EMULATORS:
-        return {name: port for name, port in settings.ports.items() if name != "AIRFLOW_PORT"}
-    return {"AIRFLOW_PORT": settings.port} if service == "api-server" else {}
+def looping(state: str, health: str, restarts: int) -> str:
+    """Return a service's state, with a word of its own where it ends again and again."""
+    ends = restarts >= LOOPS_AFTER and health != HEALTHY and state in {"running", "restarting"}
+    return CRASH_LOOPING if ends else state
 
 
 def memory_limits(settings: Settings) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""A broken DAG file is told by the line that a person has to fix."""
+"""A broken DAG file is reported with the line that a person has to fix."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ LIBRARY = f'  File "{ROOT}/.venv/lib/python3.11/site-packages/airflow/sdk/dag.py
         (DAG + COMMON + "SyntaxError: no", ImportError_("common/assets.py", 3, "SyntaxError: no")),
         (DAG + LIBRARY + "TypeError: no", ImportError_("dags/telecoms/load.py", 7, "TypeError: no")),
         ("took too long", ImportError_("dags/telecoms/load.py", None, "took too long")),
-        ("", ImportError_("dags/telecoms/load.py", None, "no reason is given")),
+        ("", ImportError_("dags/telecoms/load.py", None, "Airflow gives no reason")),
     ],
     ids=["its own line", "a line of what it imports", "not a line of a library", "no traceback", "nothing at all"],
 )
-def test_the_deepest_line_of_the_checkouts_own_code_is_named(trace: str, expected: ImportError_) -> None:
+def test_line(trace: str, expected: ImportError_) -> None:
+    """The deepest line of the checkout's own code is named."""
     assert parse("telecoms/load.py", trace, ROOT) == expected

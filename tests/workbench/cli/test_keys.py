@@ -18,20 +18,22 @@ if TYPE_CHECKING:
     from workbench.cli.settings import Settings
 
 
-def test_keys_are_made_once_and_only_what_is_missing_is_made_again(load: Callable[..., Settings]) -> None:
+def test_made_once(load: Callable[..., Settings]) -> None:
+    """Keys are made once; only what is missing or empty is made again."""
     settings = load()
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     first = {file.name: file.read_bytes() for file in settings.keys.iterdir()}
     (settings.keys / "session_key").unlink()
     (settings.keys / "jwt_secret").write_text("")
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     second = {file.name: file.read_bytes() for file in settings.keys.iterdir()}
     assert {name for name in first if first[name] != second[name]} == {"session_key", "jwt_secret"}
 
 
-def test_keys_fit_what_airflow_asks_of_them(load: Callable[..., Settings]) -> None:
+def test_valid(load: Callable[..., Settings]) -> None:
+    """Airflow accepts every key."""
     settings = load()
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     Fernet((settings.keys / "fernet_key").read_bytes())
     assert len((settings.keys / "jwt_secret").read_bytes()) >= 64
     passwords = json.loads((settings.keys / "simple_auth_manager_passwords.json").read_text())
@@ -39,37 +41,38 @@ def test_keys_fit_what_airflow_asks_of_them(load: Callable[..., Settings]) -> No
     assert not [file.name for file in settings.keys.iterdir() if file.read_bytes().endswith(b"\n")]
 
 
-def test_keys_are_for_one_user_alone_even_where_the_folder_was_open(load: Callable[..., Settings]) -> None:
+def test_private(load: Callable[..., Settings]) -> None:
+    """Only this user can read the keys, also where the folder was open."""
     settings = load()
     settings.keys.mkdir(parents=True)
     settings.keys.chmod(0o755)
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     assert stat.S_IMODE(settings.keys.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in settings.keys.iterdir()} == {0o600}
 
 
-def test_passwords_that_airflow_added_for_other_users_stay(load: Callable[..., Settings]) -> None:
+def test_passwords(load: Callable[..., Settings]) -> None:
+    """Passwords that Airflow added for other users stay."""
     settings = load()
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     file = settings.keys / "simple_auth_manager_passwords.json"
     file.write_text(json.dumps({"viewer": "theirs", "admin": "old"}))
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     assert json.loads(file.read_text()) == {"viewer": "theirs", "admin": settings.password_file.read_text()}
 
+    file.write_text(json.dumps({"ada": "hers"}))
+    keys.make_local_keys(settings)
+    assert json.loads(file.read_text()) == {"ada": "hers", "admin": settings.password_file.read_text()}
 
-def test_passwords_of_other_users_stay_and_a_file_that_cannot_be_read_is_kept_aside(
-    load: Callable[..., Settings], capsys: pytest.CaptureFixture[str]
-) -> None:
+
+def test_damaged_passwords(load: Callable[..., Settings], capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of passwords that cannot be read is kept aside."""
     settings = load()
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     file = settings.keys / "simple_auth_manager_passwords.json"
     own = json.loads(file.read_text())
-    file.write_text(json.dumps({"ada": "hers"}))
-    keys.make_keys(settings)
-    assert json.loads(file.read_text()) == {"ada": "hers", **own}
-
     file.write_text('{"ada": "he')
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     assert json.loads(file.read_text()) == own
     assert file.with_suffix(".damaged").read_text() == '{"ada": "he'
     assert "it is kept as simple_auth_manager_passwords.damaged" in capsys.readouterr().err

@@ -21,18 +21,21 @@ def text(parsing: Parsing) -> str:
     return capture.get()
 
 
-def test_each_dag_has_its_file_and_age() -> None:
+def test_ages() -> None:
+    """Each DAG is shown with its file and the time since it was parsed."""
     assert ["load", "2", "d", "ago", "dags/load.py"] in [line.split() for line in text(BY_EVENTS).splitlines()]
 
 
 @pytest.mark.parametrize("way", ["polling", "intervals", "nothing"])
-def test_another_way_than_events_is_said_with_its_reason(way: str) -> None:
+def test_slow_edits(way: str) -> None:
+    """Another way than file events is shown with its reason."""
     assert "noticed" not in text(BY_EVENTS)
     warned = text(replace(BY_EVENTS, edits_noticed_by=way, reason="file events do not arrive here"))
     assert f"edits are noticed by {way}  file events do not arrive here" in warned
 
 
-def test_scripts_get_times_with_their_zone() -> None:
+def test_zones() -> None:
+    """Scripts get times with their zone."""
     dag = BY_EVENTS.to_json()["dags"][0]
     assert datetime.fromisoformat(dag["parsed_at"]) == BY_EVENTS.dags[0].parsed_at
 
@@ -41,5 +44,6 @@ def test_scripts_get_times_with_their_zone() -> None:
     ("seconds", "expected"),
     [(-1, "0 s ago"), (59, "59 s ago"), (60, "1 min ago"), (7200, "2 h ago"), (200_000, "2 d ago")],
 )
-def test_ages_are_short(seconds: float, expected: str) -> None:
+def test_ago(seconds: float, expected: str) -> None:
+    """Ages are short."""
     assert ago(seconds) == expected

@@ -1,4 +1,4 @@
-"""What a user writes in `.env` reaches Airflow, and what is wrong in it is told without a secret."""
+"""What a user writes in `.env` reaches Airflow, and what is wrong in it is reported without a secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.cli.settings import LONGEST_SOCKET_FOLDER, Settings, read_env
+from workbench.cli.settings import LONGEST_SOCKET_FOLDER, RETIRED, Settings, read_env
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SECRET = "sesame-open"
 
 
-def test_nothing_set_means_the_stand_ins_and_the_documented_ports(checkout: Path) -> None:
+def test_defaults(checkout: Path) -> None:
+    """With nothing set, all connections are emulators', on the documented ports."""
     settings = Settings.load(checkout, {})
     assert settings.ui_url == "http://127.0.0.1:8080"
     assert settings.ports == {
@@ -39,7 +40,8 @@ def test_nothing_set_means_the_stand_ins_and_the_documented_ports(checkout: Path
     assert all(each.is_emulator for each in settings.connections)
 
 
-def test_the_stand_ins_ports_follow_the_first_and_reach_the_connections(load: Load) -> None:
+def test_ports(load: Load) -> None:
+    """The emulators' ports follow the first one, and reach the connections."""
     settings = load("EMULATORS_PORT=9000\n")
     assert settings.ports["EMULATORS_S3_PORT"] == 9001
     aws = json.loads(settings.environment["AIRFLOW_CONN_AWS_DEFAULT"])
@@ -48,13 +50,15 @@ def test_the_stand_ins_ports_follow_the_first_and_reach_the_connections(load: Lo
     assert snowflake["extra"]["port"] == 9002
 
 
-def test_a_users_proxy_is_never_asked_for_what_is_on_this_machine(load: Load) -> None:
+def test_proxy(load: Load) -> None:
+    """A user's proxy is never asked for what is on this machine."""
     environment = load("HTTPS_PROXY=http://proxy.corp:3128\nNO_PROXY=.corp\n").environment
     assert environment["HTTPS_PROXY"] == "http://proxy.corp:3128"
     assert environment["NO_PROXY"] == environment["no_proxy"] == ".corp,127.0.0.1,localhost"
 
 
-def test_every_default_is_filled_in(load: Load) -> None:
+def test_filled_in(load: Load) -> None:
+    """Every default is filled in."""
     assert not [name for name, value in load().environment.items() if "${" in value]
 
 
@@ -67,31 +71,36 @@ def test_every_default_is_filled_in(load: Load) -> None:
     ],
     ids=["windows line ends", "byte order mark and export", "comments and blanks"],
 )
-def test_env_files_of_all_editors_are_understood(load: Load, text: bytes) -> None:
+def test_env_files(load: Load, text: bytes) -> None:
+    """.env files of all editors are read."""
     settings = load(text)
     assert settings.port == 8181
     assert settings.environment["TELECOMS_LAKE_BUCKET"] == "lake # 1"
 
 
-def test_a_value_is_taken_as_it_stands(load: Load) -> None:
+def test_literal(load: Load) -> None:
+    """A value is taken unchanged."""
     assert load("AIRFLOW_VAR_TEXT='${HOME} $5'\n").environment["AIRFLOW_VAR_TEXT"] == "${HOME} $5"
 
 
-def test_the_process_environment_wins_over_env_and_env_over_the_defaults(load: Load) -> None:
+def test_precedence(load: Load) -> None:
+    """The process environment wins over .env, and .env over the defaults."""
     text = "AIRFLOW__CORE__PARALLELISM=3\nAIRFLOW__API__WORKERS=2\n"
     settings = load(text, AIRFLOW__CORE__PARALLELISM="5")
     assert settings.environment["AIRFLOW__CORE__PARALLELISM"] == "5"
     assert settings.environment["AIRFLOW__API__WORKERS"] == "2"
 
 
-def test_what_the_place_decides_cannot_be_taken_from_another_airflow(load: Load, checkout: Path) -> None:
+def test_foreign(load: Load, checkout: Path) -> None:
+    """What the backend decides cannot come from another Airflow."""
     settings = load(AIRFLOW_HOME="/elsewhere", PYTHONPATH="/elsewhere", VIRTUAL_ENV="/elsewhere")
     assert settings.environment["AIRFLOW_HOME"] == str(checkout / ".run/airflow")
     assert settings.environment["PYTHONPATH"] == str(checkout)
     assert "VIRTUAL_ENV" not in settings.environment
 
 
-def test_a_connection_of_the_users_replaces_one_stand_in_and_no_other(load: Load) -> None:
+def test_own_connection(load: Load) -> None:
+    """A user's connection replaces one emulator and no other."""
     settings = load('AIRFLOW_CONN_AWS_DEFAULT=\'{"conn_type": "aws"}\'\n')
     assert {each.conn_id for each in settings.connections if not each.is_emulator} == {"aws_default"}
 
@@ -101,10 +110,11 @@ def test_a_connection_of_the_users_replaces_one_stand_in_and_no_other(load: Load
     [
         (f'{{"conn_type": "aws", "password": "{SECRET}"', "malformed JSON"),
         (f'{{"password": "{SECRET}"}}', "no conn_type"),
-        (SECRET, "no connection"),
+        (SECRET, "not a valid connection"),
     ],
 )
-def test_a_broken_connection_is_named_and_its_secret_is_not_shown(load: Load, value: str, why: str) -> None:
+def test_broken_connection(load: Load, value: str, why: str) -> None:
+    """A broken connection is named, and its secret is not shown."""
     with pytest.raises(UserError) as error:
         load(f"AIRFLOW_CONN_SNOWFLAKE_DEFAULT='{value}'\n")
     assert why in error.value.what
@@ -112,7 +122,8 @@ def test_a_broken_connection_is_named_and_its_secret_is_not_shown(load: Load, va
     assert SECRET not in str(error.value)
 
 
-def test_a_connection_may_be_a_uri(load: Load) -> None:
+def test_uri(load: Load) -> None:
+    """A connection may be a URI."""
     settings = load("AIRFLOW_CONN_MINE=postgresql://me:secret@host/db\n")
     assert [each.conn_type for each in settings.connections if each.conn_id == "mine"] == ["postgresql"]
 
@@ -127,33 +138,46 @@ def test_a_connection_may_be_a_uri(load: Load) -> None:
         ("ONE='not closed\n", "line 1 of"),
     ],
 )
-def test_what_is_wrong_in_env_is_named(load: Load, text: str, named: str) -> None:
+def test_invalid(load: Load, text: str, named: str) -> None:
+    """What is wrong in .env is named."""
     with pytest.raises(UserError, match=named):
         load(text)
 
 
-def test_a_setting_that_is_not_text_is_named(load: Load) -> None:
+@pytest.mark.parametrize("name", RETIRED)
+def test_retired(load: Load, name: str) -> None:
+    """A retired setting is an error with the new name, in .env and in the environment."""
+    for text, process in ((f"{name}=1\n", {}), ("", {name: "1"})):
+        with pytest.raises(UserError) as error:
+            load(text, **process)
+        assert error.value.code == "setting-retired"
+        assert error.value.fix.endswith(f"set {RETIRED[name]} instead of {name}")
+
+
+def test_not_text(load: Load) -> None:
+    """A .env that is not text is named."""
     with pytest.raises(UserError, match=r"\.env cannot be read"):
         load(b"NAME=\xff\xfe")
 
 
-def test_the_settings_hold_no_machine_made_key(load: Load, checkout: Path) -> None:
+def test_no_key(load: Load, checkout: Path) -> None:
     """Only commands that read them do, and those survive a path with blanks and quotes."""
     commands = {name: value for name, value in load().environment.items() if name.endswith("_CMD")}
     assert {name.split("__")[2] for name in commands} == {"FERNET_KEY_CMD", "JWT_SECRET_CMD", "SECRET_KEY_CMD"}
-    odd = checkout / "it's a place"
+    odd = checkout / "it's a path"
     (odd / ".run/keys").mkdir(parents=True)
     (odd / ".run/keys/fernet_key").write_text("the key")
-    command = Settings.load(odd, {}).place["AIRFLOW__CORE__FERNET_KEY_CMD"]
+    command = Settings.load(odd, {}).from_backend["AIRFLOW__CORE__FERNET_KEY_CMD"]
     assert subprocess.run(command, shell=True, capture_output=True, check=True).stdout == b"the key"  # noqa: S602 as Airflow does
 
 
-def test_base_url_ends_in_a_slash(load: Load) -> None:
+def test_base_url(load: Load) -> None:
     """Airflow 3.0.6 glues links to logs onto it."""
     assert load().environment["AIRFLOW__API__BASE_URL"].endswith("/")
 
 
-def test_sockets_have_a_short_place_where_the_checkout_has_a_long_one() -> None:
+def test_sockets() -> None:
+    """The sockets' path is short also where the checkout's is long."""
     short, long = Path("/home/me/workbench"), Path("/home/me") / ("x" * 100)
     assert Settings(short, {}, {}).sockets == short / ".run/sockets"
     for settings in (Settings(short, {}, {}), Settings(long, {}, {})):
@@ -161,7 +185,8 @@ def test_sockets_have_a_short_place_where_the_checkout_has_a_long_one() -> None:
     assert Settings(long, {}, {}).sockets != Settings(long.with_name("y" * 100), {}, {}).sockets
 
 
-def test_inside_the_shell_an_edit_of_env_still_counts(load: Load) -> None:
+def test_shell(load: Load) -> None:
+    """Inside `./dev shell`, an edit of .env still counts."""
     from workbench.cli.backends.native.backend import shell_environment  # noqa: PLC0415
 
     exported = dict(shell_environment(load("AIRFLOW_PORT=8181\n")))
@@ -170,14 +195,15 @@ def test_inside_the_shell_an_edit_of_env_still_counts(load: Load) -> None:
     assert settings.environment["AIRFLOW_VAR_TYPED"] == "in the shell"
 
 
-def test_every_setting_in_the_files_has_a_reason_beside_it() -> None:
+def test_reasons() -> None:
     """A comment stands above each block of settings."""
     for name in ("airflow.env", "emulators.env", "limits.env"):
         blocks = (Path(__file__).parents[3] / "compose" / name).read_text().split("\n\n")
         assert not [block for block in blocks if block.strip() and not block.strip().startswith("#")]
 
 
-def test_the_example_sets_nothing_and_is_right_when_all_of_it_is_taken(load: Load) -> None:
+def test_example(load: Load) -> None:
+    """.env.example sets nothing, and is valid when all of it is uncommented."""
     example = Path(__file__).parents[3] / ".env.example"
     assert read_env(example) == {}
     settings = load(re.sub(r"^#(?=[A-Z_]+=)", "", example.read_text(), flags=re.MULTILINE))

@@ -1,1 +1,1 @@
-"""Where an environment runs: native, docker, devcontainer."""
+"""What runs an environment: native, docker or devcontainer, behind one protocol."""

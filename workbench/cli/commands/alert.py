@@ -1,10 +1,9 @@
-"""Send a sample of each kind of failure alert to Slack, to see what they look like and that they arrive."""
+"""Send a sample of each kind of failure alert to Slack."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import httpx
 
 from workbench.cli.alert_samples import samples
 from workbench.cli.backends import choice
+from workbench.cli.confirm import confirm
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.cli.backends.choice import Place
+    from workbench.cli.backends.protocol import Backend
 
+GROUP = "set up"
 CONNECTION = "slack_api_default"
-#: Seconds: Airflow is imported, and a message that is not taken is the last one.
-PATIENCE = 180
+#: For all messages, and to import Airflow; after a message that Slack refuses, no more are sent.
+TIMEOUT_SECONDS = 180
 
 
 @dataclass(frozen=True)
-class Alerted:
+class Sent:
     """What was sent.
 
     :ivar messages: each with its `kind`, `title` and `channel`.
@@ -43,85 +44,75 @@ class Alerted:
         return {"ok": self.ok, "messages": list(self.messages), "inbox": self.inbox}
 
     def to_text(self, console: Console) -> None:
-        """Print a line for each, and where to look."""
+        """Print a line for each, and where to read them."""
         for each in self.messages:
             console.print(f"  {each['kind']:<10} {each['title']}", markup=False)
         channels = ", ".join(sorted({each["channel"] for each in self.messages}))
-        console.print(
-            f"{len(self.messages)} sent to {channels}. Look at them: {self.inbox or 'in Slack'}", markup=False
-        )
+        console.print(f"{len(self.messages)} sent to {channels}. Read them: {self.inbox or 'in Slack'}", markup=False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
     parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"all by default: {', '.join(samples())}")
-    parser.add_argument("--real", action="store_true", help="do not ask, even where they go to a real Slack")
+    parser.add_argument("--real", action="store_true", help="do not ask before sending to a real Slack")
 
 
-def run(args: argparse.Namespace) -> Alerted:
+def run(args: argparse.Namespace) -> Sent:
     """Send them through `SlackAPIPostOperator`, from where tasks run."""
     if unknown := [kind for kind in args.kinds if kind not in samples()]:
-        raise UserError(f"there is no sample {unknown[0]}", f"there are {', '.join(samples())}", "./dev alert")
-    where = choice.chosen(args)
-    kinds = args.kinds or list(samples())
-    known = {each.conn_id: each for each in where.settings.connections}
-    if known[CONNECTION].is_emulator:
-        require(where.settings.emulators_url)
-    elif not args.real:
-        ask(len(kinds))
-    inbox = f"{where.settings.emulators_url}/slack" if known[CONNECTION].is_emulator else None
-    return Alerted(send(where, kinds), inbox)
+        why = f"the samples are {', '.join(samples())}"
+        raise UserError(f"the sample {unknown[0]} does not exist", why, "./dev alert", "sample-unknown")
+    backend = choice.choose(args)
+    settings, kinds = backend.settings, args.kinds or list(samples())
+    if next(each for each in settings.connections if each.conn_id == CONNECTION).is_emulator:
+        require_emulators(settings.emulators_url)
+        return Sent(send(backend, kinds), f"{settings.emulators_url}/slack")
+    if not args.real:
+        messages = "1 sample message" if len(kinds) == 1 else f"{len(kinds)} sample messages"
+        confirm(
+            f"{CONNECTION} is a real Slack: its channel would get {messages}",
+            refused="nothing was sent",
+            fix="./dev alert --real, or ./dev alert exception --real for one message",
+        )
+    return Sent(send(backend, kinds), None)
 
 
-def require(emulators: str) -> None:
-    """Say at once that the emulators are down.
+def require_emulators(emulators: str) -> None:
+    """Check that the emulators answer.
 
-    :raises UserError: where they do not answer.
+    :raises UserError: where they do not.
     """
     try:
         httpx.get(f"{emulators}/healthz", timeout=5, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
-        why = f"{emulators}: {error}"
-        raise UserError("the emulators are not running, and alerts go to them", why, "./dev up") from None
+        what = "alerts go to the emulators, which are not running"
+        raise UserError(what, f"{emulators}: {error}", "./dev up", "emulators-down") from None
 
 
-def ask(count: int) -> None:
-    """Have a person confirm.
+def send(backend: Backend, kinds: list[str]) -> tuple[dict[str, Any], ...]:
+    """Send them, and return what was sent.
 
-    :raises UserError: where nobody is there to ask, or the answer is no.
-    """
-    what = f"{CONNECTION} is a real Slack: its channel would get {count} sample message{'s' if count > 1 else ''}"
-    fix = "./dev alert --real, or ./dev alert exception --real for one message"
-    if not sys.stdin.isatty():
-        raise UserError("alert sends nothing to a real Slack without being told", what, fix)
-    print(f"{what}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
-        raise UserError("nothing was sent", "the answer was not yes", fix)
-
-
-def send(where: Place, kinds: list[str]) -> tuple[dict[str, Any], ...]:
-    """Send them.
-
-    :raises UserError: where Slack did not take one; no more are sent then.
+    :raises UserError: where Slack refuses one; no more are sent then.
     """
     try:
         result = subprocess.run(
-            [*where.python(), "-m", "workbench.cli.alert_send", *kinds],
-            cwd=where.settings.root,
-            env=where.settings.environment,
+            [*backend.python(), "-m", "workbench.cli.alert_send", *kinds],
+            cwd=backend.settings.root,
+            env=backend.settings.environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise UserError("the samples were not sent", f"it took more than {PATIENCE} s", "./dev conn --test") from None
-    told = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
-    if told and not told[-1]["sent"]:
-        failed = told[-1]
-        raise UserError(f"Slack did not take message {len(told)} of {len(kinds)}", failed["why"], failed["fix"])
+        why = f"it took more than {TIMEOUT_SECONDS} s"
+        raise UserError("the samples were not sent", why, "./dev conn --test", "alert-failed") from None
+    sent = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
+    if sent and not sent[-1]["sent"]:
+        what = f"Slack did not take message {len(sent)} of {len(kinds)}"
+        raise UserError(what, sent[-1]["why"], sent[-1]["fix"], "alert-refused")
     if result.returncode:
-        why = (result.stderr.strip() or "it said nothing").splitlines()[-1]
-        raise UserError("the samples were not sent", why, "./dev conn --test")
-    return tuple({name: each[name] for name in ("kind", "title", "channel")} for each in told)
+        why = (result.stderr.strip() or f"exit status {result.returncode}, and no message").splitlines()[-1]
+        raise UserError("the samples were not sent", why, "./dev conn --test", "alert-failed")
+    return tuple({name: each[name] for name in ("kind", "title", "channel")} for each in sent)

@@ -1,4 +1,4 @@
-"""Run a DAG and every DAG that its asset events trigger, in one process that a debugger can follow."""
+"""Run a DAG and each DAG that its asset events trigger, in one process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from workbench.chain.levels import ChainResult
     from workbench.chain.request import ChainRequest
-    from workbench.cli.backends.choice import Place
+    from workbench.cli.backends.protocol import Backend
+
+GROUP = "write"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +48,7 @@ def run(args: argparse.Namespace) -> ChainReport:
     asked = request.read(args.parser, args)
     if args.graph:
         mermaid.check_target(args.graph)
-    where = choice.chosen(args)
+    where = choice.choose(args)
     os.environ.update(where.outside() if debugger.attached() else where.settings.environment)
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         files = read_dags(where.settings.root / "dags")
@@ -66,7 +68,7 @@ def run(args: argparse.Namespace) -> ChainReport:
     return found
 
 
-def run_in_docker(where: Place, asked: ChainRequest) -> ChainResult:
+def run_in_docker(where: Backend, asked: ChainRequest) -> ChainResult:
     """Run the chain in the scheduler's container, where the environment's tasks run.
 
     :raises UserError: for what is wrong with the request.
@@ -80,6 +82,7 @@ def run_in_docker(where: Place, asked: ChainRequest) -> ChainResult:
             "the chain did not come to its end",
             f"its process exited with status {ran.returncode}",
             "read the log above; ./dev status shows whether the scheduler's container was out of memory",
+            "chain-failed",
         ) from None
     if "error" in found:
         raise UserError(**found["error"])

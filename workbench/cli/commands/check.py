@@ -1,4 +1,4 @@
-"""Run every hook of `.pre-commit-config.yaml` on all files: lint, format, types, hygiene, secrets, DAG imports."""
+"""Check format, lint, types, secrets and DAG imports of all files."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import argparse
 
     from rich.console import Console
+
+GROUP = "write"
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Checked:
     """Run the hooks."""
     if not (ROOT / ".git").exists():
-        raise UserError("the hooks cannot run", f"{ROOT} is not a git checkout", f"git init {ROOT}, or clone it anew")
+        why, fix = f"{ROOT} is not a git checkout", f"git init {ROOT}, or clone it again"
+        raise UserError("the hooks cannot run", why, fix, "not-a-checkout")
     if args.install:
         _pre_commit("install")
     which = ["--hook-stage", "manual", "--files", *args.files] if args.files else ["--all-files"]

@@ -1,4 +1,4 @@
-"""List the connections, redacted, and test that they really connect."""
+"""List the connections without their secrets, and test them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from workbench.cli import conn_probe
 from workbench.cli.backends import choice
 from workbench.errors import UserError
 
@@ -20,18 +21,19 @@ if TYPE_CHECKING:
 
     from workbench.cli.settings import Connection, Settings
 
+GROUP = "set up"
 #: The Snowflake connector alone retries a host that does not answer for five minutes.
-PATIENCE = 60
+TIMEOUT_SECONDS = 60
 HIDDEN = "***"
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One connection as it may be shown.
+    """One connection without its secrets.
 
-    :ivar where: the address it goes to; nothing of its credentials.
+    :ivar where: the address it goes to.
     :ivar works: what the test found; None where it was not tested.
-    :ivar answer: what the other side said of us, or why it did not.
+    :ivar answer: what the service answered, or why it was not tested.
     """
 
     conn_id: str
@@ -50,7 +52,7 @@ class Connections:
 
     @property
     def ok(self) -> bool:
-        """Whether no test failed."""
+        """Whether no test failed; a connection that was not tested has not failed."""
         return all(each.works is not False for each in self.shown)
 
     def to_json(self) -> dict[str, Any]:
@@ -61,7 +63,9 @@ class Connections:
         """Print a table."""
         for each in self.shown:
             kind = "emulator" if each.is_emulator else "[bold red]REAL[/]    "
-            test = {None: "", True: "[green]works[/]", False: "[red]fails[/]"}[each.works]
+            test = {None: "not tested" if each.answer else "", True: "[green]works[/]", False: "[red]fails[/]"}[
+                each.works
+            ]
             console.print(f"{each.conn_id:<22} {kind}  {each.where:<28} {test}", end="  ")
             console.print(each.answer, markup=False)
 
@@ -70,27 +74,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
     parser.add_argument("words", nargs="*", metavar="[test] CONN_ID", help="which ones; all by default")
-    parser.add_argument("--test", action="store_true", help="talk to them; exit 1 if one does not work")
+    parser.add_argument("--test", action="store_true", help="make one real call through each; exit 1 if one fails")
 
 
 def run(args: argparse.Namespace) -> Connections:
     """Show the connections that were asked for."""
-    where = choice.chosen(args)
+    backend = choice.choose(args)
     test = args.test or args.words[:1] == ["test"]
     wanted = args.words[1:] if args.words[:1] == ["test"] else args.words
-    known = {each.conn_id: each for each in where.settings.connections}
+    known = {each.conn_id: each for each in backend.settings.connections}
     if unknown := [name for name in wanted if name not in known]:
-        raise UserError(f"there is no connection {unknown[0]}", f"there are {', '.join(known)}", "./dev conn")
-    chosen = [known[name] for name in wanted or known]
+        why = f"the connections are {', '.join(known)}"
+        raise UserError(f"the connection {unknown[0]} does not exist", why, "./dev conn", "connection-unknown")
+    connections = [known[name] for name in wanted or known]
     if not test:
-        return Connections(tuple(map(show, chosen)))
-    python = where.python()
+        return Connections(tuple(map(show, connections)))
+    python = backend.python()
     with ThreadPoolExecutor(2) as pool:
-        return Connections(tuple(pool.map(lambda each: probe(where.settings, python, each), chosen)))
+        return Connections(tuple(pool.map(lambda each: probe(backend.settings, python, each), connections)))
 
 
 def show(connection: Connection) -> Shown:
-    """Leave out everything that could be a secret."""
+    """Return a connection without anything that could be a secret."""
     return Shown(connection.conn_id, connection.conn_type, connection.is_emulator, destination(connection.value))
 
 
@@ -112,11 +117,14 @@ def destination(value: str) -> str:
 
 
 def probe(settings: Settings, python: Sequence[str], connection: Connection) -> Shown:
-    """Talk to the other side through the hook that the DAGs use.
+    """Make one call through the hook that the DAGs use.
 
     :param python: the command that runs Python where tasks run.
     """
     shown = show(connection)
+    if connection.conn_type not in conn_probe.PROBES:
+        why = f"there is no test for the type {connection.conn_type} (add one in workbench/cli/conn_probe.py)"
+        return replace(shown, answer=why)
     command = [*python, "-m", "workbench.cli.conn_probe", connection.conn_id, connection.conn_type]
     try:
         result = subprocess.run(
@@ -125,17 +133,17 @@ def probe(settings: Settings, python: Sequence[str], connection: Connection) -> 
             env=settings.environment,
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return replace(shown, works=False, answer=f"no answer within {PATIENCE} s")
-    lines = (result.stdout.strip() or result.stderr.strip() or "it said nothing").splitlines()
+        return replace(shown, works=False, answer=f"no answer within {TIMEOUT_SECONDS} s")
+    lines = (result.stdout.strip() or result.stderr.strip() or "the test printed nothing").splitlines()
     return replace(shown, works=result.returncode == 0, answer=redact(lines[-1], connection.value))
 
 
 def redact(text: str, value: str) -> str:
-    """Take every credential of a connection out of a text."""
+    """Replace every secret of a connection in a text."""
     for secret in sorted(secrets_of(value), key=len, reverse=True):
         text = text.replace(secret, HIDDEN)
     return text

@@ -1,4 +1,4 @@
-"""Look at everything a start needs, and change nothing."""
+"""Check everything that a start needs, and change nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli.backends import choice
-from workbench.cli.finding import BAD, GOOD, POOR, Finding
+from workbench.cli.finding import ERROR, OK, WARNING, Finding
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.cli.backends.choice import Place
+    from workbench.cli.backends.protocol import Backend
     from workbench.cli.settings import Settings
 
-COLOURS = {GOOD: "green", POOR: "yellow", BAD: "red"}
+GROUP = "set up"
+COLOURS = {OK: "green", WARNING: "yellow", ERROR: "red"}
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -35,14 +36,14 @@ class Diagnosis:
     @property
     def ok(self) -> bool:
         """Whether a start can succeed."""
-        return all(finding.verdict != BAD for finding in self.findings)
+        return all(finding.verdict != ERROR for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """Return them for scripts."""
         return {"ok": self.ok, "findings": [asdict(finding) for finding in self.findings]}
 
     def to_text(self, console: Console) -> None:
-        """Print a table, each trouble with its fix."""
+        """Print a table, each problem with its fix."""
         for finding in self.findings:
             console.print(f"[{COLOURS[finding.verdict]}]{finding.verdict:<8}[/] {finding.subject:<21}", end=" ")
             console.print(finding.found, markup=False)
@@ -56,51 +57,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Diagnosis:
-    """Look at everything."""
-    return diagnose(lambda: choice.chosen(args))
+    """Check everything."""
+    return diagnose(lambda: choice.choose(args))
 
 
-def diagnose(choose: Callable[[], Place]) -> Diagnosis:
-    """Look at the settings, at what the place needs, and at secrets."""
-    findings = [Finding("Python", GOOD, f"{sys.version.split()[0]} in {sys.prefix}")]
+def diagnose(choose: Callable[[], Backend]) -> Diagnosis:
+    """Check the settings, what the backend needs, and secrets."""
+    findings = [Finding("Python", OK, f"{sys.version.split()[0]} in {sys.prefix}")]
     try:
-        where = choose()
+        backend = choose()
     except UserError as error:
-        findings.append(Finding("settings", BAD, f"{error.what}: {error.why}", error.fix))
+        findings.append(Finding("settings", ERROR, f"{error.what}: {error.why}", error.fix))
     else:
-        findings.append(Finding("mode", GOOD, where.settings.mode))
-        findings += [*_settings(where.settings), *where.look(), *_secrets(where.settings)]
+        findings.append(Finding("mode", OK, backend.settings.mode))
+        findings += [*_settings(backend.settings), *backend.examine(), *_secrets(backend.settings)]
     return Diagnosis(tuple(findings))
 
 
 def _settings(settings: Settings) -> Iterator[Finding]:
     file = settings.root / ".env"
-    yield Finding(".env", GOOD, "is well-formed" if file.is_file() else "there is none: all defaults")
-    if ignored := sorted(set(settings.user).intersection(settings.place) - set(settings.ports)):
-        changed = [name for name in ignored if settings.user[name] != settings.place[name]]
-        if changed:
-            yield Finding(".env", POOR, f"{', '.join(changed)}: decided by ./dev, not by you", "remove them")
+    yield Finding(".env", OK, "is valid" if file.is_file() else "does not exist: all settings have their defaults")
+    decided = {name: value for name, value in settings.from_backend.items() if name not in settings.ports}
+    if ignored := sorted(name for name in decided if settings.user.get(name, decided[name]) != decided[name]):
+        found = f"{', '.join(ignored)}: ignored, for ./dev decides this"
+        yield Finding(".env", WARNING, found, "remove this setting from .env and from the environment")
     for connection in settings.connections:
-        yield Finding(connection.conn_id, GOOD, "the emulator" if connection.is_emulator else "REAL, well-formed")
+        yield Finding(connection.conn_id, OK, "the emulator" if connection.is_emulator else "REAL, valid")
 
 
 def _secrets(settings: Settings) -> Iterator[Finding]:
     for file in (settings.root / ".env", settings.root / "secrets/google_service_account.json"):
         if file.is_file():
             yield _private(file, settings.root)
-    if settings.keys.is_dir() and settings.keys.is_relative_to(settings.root):  # the dev container's are Airflow's
+    if settings.keys.is_dir() and settings.keys.is_relative_to(settings.root):  # else Airflow's own
         yield _private(settings.keys, settings.root)
     if tracked := _tracked(settings.root):
         found = f"{', '.join(tracked)} is in git"
-        yield Finding("secrets", BAD, found, f"git rm --cached {' '.join(tracked)}, and replace what it held")
+        yield Finding("secrets", ERROR, found, f"git rm --cached {' '.join(tracked)}, and replace the secrets in it")
 
 
 def _private(path: Path, root: Path) -> Finding:
     mode = path.stat().st_mode
     name = str(path.relative_to(root))
     if mode & OTHERS:
-        return Finding(name, POOR, f"others may read it ({stat.filemode(mode)})", f"chmod go= {path}")
-    return Finding(name, GOOD, f"is for you alone ({stat.filemode(mode)})")
+        return Finding(name, WARNING, f"other users can read it ({stat.filemode(mode)})", f"chmod go= {path}")
+    return Finding(name, OK, f"only you can read it ({stat.filemode(mode)})")
 
 
 def _tracked(root: Path) -> list[str]:

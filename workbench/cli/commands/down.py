@@ -1,4 +1,4 @@
-"""Stop everything."""
+"""Stop everything; stored data stays."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from rich.console import Console
 
 from workbench.cli import lock_file
 from workbench.cli.backends import choice
+from workbench.cli.settings import DOCKER
 
 if TYPE_CHECKING:
     import argparse
 
-    from workbench.cli.backends.choice import Place
+    from workbench.cli.backends.protocol import Backend
+
+GROUP = "run"
 
 
 @dataclass(frozen=True)
 class Stopped:
     """What was stopped.
 
-    :ivar was_running: whether there was anything to stop.
+    :ivar was_running: whether anything was running.
     """
 
     mode: str
@@ -34,10 +37,10 @@ class Stopped:
         return asdict(self)
 
     def to_text(self, console: Console) -> None:
-        """Say it in a line."""
-        left = "container" if self.mode == "docker" else "process"
+        """Print it in one line."""
+        left = "container" if self.mode == DOCKER else "process"
         console.print(
-            f"Down in {self.seconds:.0f} s; no {left} is left." if self.was_running else "Nothing was running."
+            f"Stopped in {self.seconds:.0f} s; no {left} is left." if self.was_running else "Nothing was running."
         )
 
 
@@ -48,15 +51,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Stopped:
     """Stop the environment of this checkout."""
-    return down(choice.chosen(args), Console(stderr=True, highlight=False, soft_wrap=True))
+    return down(choice.choose(args), Console(stderr=True, highlight=False, soft_wrap=True))
 
 
-def down(where: Place, console: Console) -> Stopped:
-    """Stop every service; what they stored stays."""
+def down(backend: Backend, console: Console) -> Stopped:
+    """Stop every service; their data stays."""
     began = time.monotonic()
-    settings = where.settings
-    if not settings.run.is_dir() and not where.runs():
+    settings = backend.settings
+    if not settings.run.is_dir() and not backend.runs():
         return Stopped(settings.mode, was_running=False, seconds=0)
     with lock_file.exclusive(settings, console):
-        was_running = where.down()
+        was_running = backend.down()
     return Stopped(settings.mode, was_running, time.monotonic() - began)

@@ -1,7 +1,7 @@
-"""Resolve `requirements/*.in` into hash-locked `requirements/*.txt`.
+"""Resolve requirements/*.in into the hash-locked requirements/*.txt.
 
 The locks serve Linux x86_64 and aarch64 and macOS arm64 on Python 3.11 (the `environments` of
-`pyproject.toml`). They name versions and hashes and no registry, so that a mirror serves as well.
+`pyproject.toml`). They name versions and hashes but no registry, so that a mirror works as well.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-SUMMARY = "resolve requirements/*.in into the hash-locked requirements/*.txt"
-
+GROUP = "set up"
 REQUIREMENTS = ROOT / "requirements"
 AIRFLOW_CONSTRAINTS = "constraints-3.0.6.txt"
 #: lock -> the versions it must stay within.
@@ -40,17 +39,20 @@ _MARKER = re.compile(r"^(?P<requirement>[A-Za-z0-9_.\[\]-]+==\S+) ; (?P<marker>.
 
 @dataclass(frozen=True)
 class Locked:
-    """How many packages each lock holds."""
+    """What was written.
+
+    :ivar packages: lock -> number of packages.
+    """
 
     packages: dict[str, int]
     ok: bool = True
 
     def to_json(self) -> dict[str, object]:
-        """Return the counts for scripts."""
+        """Return it for scripts."""
         return asdict(self)
 
     def to_text(self, console: Console) -> None:
-        """Print one line a lock."""
+        """Print one line for each lock."""
         for name, count in self.packages.items():
             console.print(f"requirements/{name}.txt  {count} packages")
 
@@ -71,18 +73,8 @@ def compile_lock(name: str, *, upgrade: bool = False, folder: Path = REQUIREMENT
     :return: the number of locked packages.
     :raises UserError: where nothing satisfies the inputs, or no registry answers.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "compile",
-        f"{name}.in",
-        "--output-file",
-        f"{name}.txt",
-        "--quiet",
-        "--no-header",
-    ]
+    command = [sys.executable, "-m", "uv", "pip", "compile", f"{name}.in", f"--output-file={name}.txt"]
+    command += ["--quiet", "--no-header"]
     command += ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-annotate"]
     if within := WITHIN[name]:
         command += ["--constraints", within]
@@ -91,20 +83,17 @@ def compile_lock(name: str, *, upgrade: bool = False, folder: Path = REQUIREMENT
     lock = folder / f"{name}.txt"
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode:
-        raise UserError(
-            what=f"requirements/{name}.in cannot be locked",
-            why=result.stderr.strip(),
-            fix=f"loosen requirements/{name}.in, then ./dev lock",
-        )
+        fix = f"loosen requirements/{name}.in, then ./dev lock"
+        raise UserError(f"requirements/{name}.in cannot be locked", result.stderr.strip(), fix, "lock-failed")
     text = HEADER.format(name=name) + without_common_marker(lock.read_text())
     lock.write_text(text)
     return len(re.findall(r"^\S+==", text, re.MULTILINE))
 
 
 def without_common_marker(text: str) -> str:
-    """Drop the marker that says no more than "on a supported platform" from every line that bears it.
+    """Remove the marker that only says "on a supported platform" from every line that has it.
 
-    uv repeats the project's `environments` on each requirement; what is left names real differences.
+    uv repeats the project's `environments` on each requirement; the markers that stay name real differences.
     """
     markers = Counter(match["marker"] for match in _MARKER.finditer(text))
     if not markers:

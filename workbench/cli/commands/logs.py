@@ -1,4 +1,4 @@
-"""Show the services' own logs."""
+"""Show the logs of services; -f follows them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from workbench.errors import UserError
 if TYPE_CHECKING:
     import argparse
 
+GROUP = "run"
+
 
 @dataclass(frozen=True)
 class Logged:
@@ -27,7 +29,7 @@ class Logged:
         return {"ok": self.ok, "logs": self.lines}
 
     def to_text(self, console: Console) -> None:
-        """Print them; with more than one service, each line bears its name."""
+        """Print them; with more than one service, each line starts with its name."""
         for name, lines in self.lines.items():
             for line in lines:
                 console.out(_labelled(name, line, alone=len(self.lines) == 1))
@@ -37,24 +39,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
     parser.add_argument("service", nargs="*", help=f"{', '.join(services.SERVICES)}; all of them by default")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    parser.add_argument("-f", "--follow", action="store_true", help="follow until Ctrl-C")
     parser.add_argument("-n", "--lines", type=int, default=40, metavar="N", help="how many of the last lines (40)")
 
 
 def run(args: argparse.Namespace) -> Logged:
-    """Read the ends of the logs; with `-f`, go on printing."""
+    """Read the ends of the logs; with `-f`, print what is added."""
     names = args.service or list(services.SERVICES)
     for name in names:
         if name not in services.SERVICES:
-            raise UserError(f"there is no service {name}", f"they are {', '.join(services.SERVICES)}", "./dev logs")
-    where = choice.chosen(args)
-    found = {name: where.lines(name, args.lines) for name in names}
+            why = f"the services are {', '.join(services.SERVICES)}"
+            raise UserError(f"the service {name} does not exist", why, "./dev logs", "service-unknown")
+    backend = choice.choose(args)
+    found = {name: backend.lines(name, args.lines) for name in names}
     if all(lines is None for lines in found.values()):
-        raise UserError("there is no log yet", f"nothing has been started in {where.settings.root}", "./dev up")
+        why = f"nothing has been started in {backend.settings.root}"
+        raise UserError("there are no logs yet", why, "./dev up", "log-missing")
     logged = Logged({name: lines or [] for name, lines in found.items()})
     if args.follow:
         logged.to_text(Console())
-        for name, line in where.follow(names):
+        for name, line in backend.follow(names):
             print(_labelled(name, line, alone=len(names) == 1), flush=True)
     return logged
 

@@ -1,4 +1,4 @@
-"""Run one DAG by `dag.test()`, in this process and in a database of its own."""
+"""Run one DAG by dag.test(), in a database of its own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from workbench.errors import UserError
 if TYPE_CHECKING:
     import argparse
 
-    from workbench.cli.backends.choice import Place
+    from workbench.cli.backends.protocol import Backend
     from workbench.debug.arguments import Request
+
+GROUP = "write"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,21 +35,22 @@ def run(args: argparse.Namespace) -> debug.DebugRun:
     """Find the DAG and run it; the live Airflow is not touched."""
     request = arguments.request(args.parser, args)
     with debugger.looking_away():
-        where = choice.chosen(args)
-        if where.settings.mode == DOCKER and where.runs() and not debugger.attached():
-            in_docker(where, request, as_json=args.json)
-        os.environ.update(where.outside())
+        backend = choice.choose(args)
+        if backend.settings.mode == DOCKER and backend.runs() and not debugger.attached():
+            in_docker(backend, request, as_json=args.json)
+        os.environ.update(backend.outside())
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         return debug.run(request)
 
 
-def in_docker(where: Place, request: Request, *, as_json: bool) -> NoReturn:
+def in_docker(backend: Backend, request: Request, *, as_json: bool) -> NoReturn:
     """Replace this process by a run in the scheduler's container, where tasks run and no debugger reaches."""
     file = request.file
     if file:
-        dags = where.settings.root / "dags"
+        dags = backend.settings.root / "dags"
         if not file.resolve().is_relative_to(dags):
-            raise UserError(f"{file} is not in the containers", f"they see {dags}", "move it there")
-        file = where.root / "dags" / file.resolve().relative_to(dags)
+            why, fix = f"they see only the files in {dags}", f"move it to {dags}"
+            raise UserError(f"{file} is not in the containers", why, fix, "file-outside")
+        file = backend.root / "dags" / file.resolve().relative_to(dags)
     words = ["python", "-m", "workbench.debug", *arguments.words(replace(request, file=file))]
-    where.shell([*words, "--json"] if as_json else words)
+    backend.shell([*words, "--json"] if as_json else words)

@@ -1,4 +1,4 @@
-"""Open a shell, or run one command, with the environment that Airflow's processes have."""
+"""Open a shell, or run one command, with Airflow's environment."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from workbench.cli.backends import choice
 if TYPE_CHECKING:
     from typing import NoReturn
 
+GROUP = "run"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
@@ -18,10 +20,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs=argparse.REMAINDER,
         metavar="-- COMMAND",
-        help="run this instead: ./dev shell -- airflow dags list",
+        help="run this command instead of a shell: ./dev shell -- airflow dags list",
     )
 
 
 def run(args: argparse.Namespace) -> NoReturn:
-    """Become the shell or the command; its exit status is ours."""
-    choice.chosen(args).shell(args.words[1:] if args.words[:1] == ["--"] else args.words)
+    """Replace this process by the shell or the command, whose exit status is returned."""
+    choice.choose(args).shell(args.words[1:] if args.words[:1] == ["--"] else args.words)

@@ -1,37 +1,35 @@
-"""Show health, restarts, memory, connections, import errors, and when each DAG was last parsed."""
+"""Show health, memory, connections, import errors, times of parsing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from workbench.cli.backends import choice
-from workbench.cli.backends.native.observe import CRASH_LOOPING
 from workbench.cli.import_errors import ImportError_, import_errors
+from workbench.cli.overview import addresses, addresses_for_people, memory_table
 from workbench.cli.parsing import Parsing, parsing
-from workbench.cli.progress import word
+from workbench.cli.services import CRASH_LOOPING
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable
 
     from rich.console import Console
 
-    from workbench.cli.backends.choice import Place
-    from workbench.cli.backends.native.observe import Service
+    from workbench.cli.backends.protocol import Backend
+    from workbench.cli.services import Service
     from workbench.cli.settings import Connection, Settings
 
-MIB = 1 << 20
+GROUP = "run"
 
 
 @dataclass(frozen=True)
 class Status:
-    """Everything that `./dev status` knows.
+    """Everything that `./dev status` shows.
 
     :ivar ok: whether every service is healthy; a broken DAG file does not make the environment unhealthy.
-    :ivar orphans: processes of an environment that is not there any more.
+    :ivar orphans: processes that an environment which no longer runs has left.
     :ivar overhead: bytes of memory beside the services'.
     """
 
@@ -53,6 +51,8 @@ class Status:
         return {
             "ok": self.ok,
             **addresses(self.settings),
+            "airflow_version": version("apache-airflow"),
+            "executor": self.settings.executor,
             "services": [service.to_json() for service in self.services],
             "supervisor": {"memory_bytes": self.overhead},
             "connections": [
@@ -66,9 +66,9 @@ class Status:
     def to_text(self, console: Console) -> None:
         """Print it for a person."""
         if all(service.state == "stopped" for service in self.services):
-            console.print("Nothing is running: ./dev up")
+            console.print("Nothing is running: ./dev up starts it.")
             if self.orphans:
-                console.print(f"{self.orphans} processes are left over from before: ./dev up or ./dev down ends them")
+                console.print(f"{self.orphans} processes of an earlier start are left: ./dev down ends them.")
         else:
             console.print(memory_table(self.services, self.overhead))
             console.print(addresses_for_people(self.settings))
@@ -84,7 +84,8 @@ class Status:
         if self.parsing.dags:
             console.print(*self.parsing.to_text(), sep="\n")
         for error in self.import_errors:
-            console.print(f"[red]DAG file not imported[/]  {error.file}:{error.line}  {error.message}", markup=True)
+            console.print("[red]DAG file not imported[/]", end="  ")
+            console.print(f"{error.file}:{error.line}  {error.message}", markup=False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,59 +94,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> Status:
-    """Look, and change nothing."""
-    return status(choice.chosen(args))
+    """Return the state of the environment, and change nothing."""
+    return status(choice.choose(args))
 
 
-def status(where: Place) -> Status:
-    """Look at everything."""
-    found = where.observe()
-    orphans = where.leftovers() if all(service.state == "stopped" for service in found) else 0
+def status(backend: Backend) -> Status:
+    """Return the state of everything."""
+    found = backend.observe()
+    orphans = backend.leftovers() if all(service.state == "stopped" for service in found) else 0
     return Status(
-        where.settings,
+        backend.settings,
         found,
-        where.settings.connections,
-        import_errors(where),
-        parsing(where),
+        backend.settings.connections,
+        import_errors(backend),
+        parsing(backend),
         orphans,
-        where.overhead(),
+        backend.overhead(),
     )
-
-
-def addresses(settings: Settings) -> dict[str, Any]:
-    """Return mode and addresses for scripts."""
-    ui = {"url": settings.ui_url, "user": settings.ui_user, "password_file": str(settings.password_file)}
-    return {"mode": settings.mode, "ui": ui, "emulators": {"url": settings.emulators_url}}
-
-
-def addresses_for_people(settings: Settings) -> str:
-    """Return the lines that say where everything is; a browser reaches a codespace by another address than scripts."""
-    page = settings.environment["AIRFLOW__API__BASE_URL"].rstrip("/")
-    return (
-        f"Airflow    {page}  user {settings.ui_user}\n"
-        f"password   {settings.password_file}\n"
-        f"emulators  {settings.emulators_url}"
-    )
-
-
-def memory_table(found: Iterable[Service], overhead: int) -> Table:
-    """Lay out health, restarts, and memory against limits; shared pages are split among those that share them."""
-    table = Table("service", "health", "restarts", "memory", "limit", box=None, header_style="dim")
-    total, limit = overhead, 0
-    for service in found:
-        total, limit = total + service.memory_bytes, limit + service.limit_bytes
-        restarts = str(service.restarts or "")
-        if service.kills:
-            restarts += f" ({service.kills} killed: out of memory?)"
-        colour = "red" if service.memory_bytes > service.limit_bytes else "default"
-        table.add_row(
-            service.name,
-            word(service),
-            restarts,
-            f"[{colour}]{service.memory_bytes // MIB} MiB[/]" if service.memory_bytes else "",
-            f"{service.limit_bytes // MIB} MiB",
-        )
-    if overhead:
-        table.add_row("supervisor", "", "", f"{overhead // MIB} MiB", style="dim")
-    table.add_row("total", "", "", f"{total // MIB} MiB", f"{limit // MIB} MiB", style="dim")
-    return table

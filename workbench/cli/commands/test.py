@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+GROUP = "write"
+
 #: Marker of a layer -> what its tests start.
 LAYERS = {
     "unit": "nothing",
@@ -73,13 +75,13 @@ def run(args: argparse.Namespace) -> Tested:
 
 def arguments(args: argparse.Namespace) -> list[str]:
     """Return pytest's arguments: layers run in parallel, what was named in one process, where a debugger works."""
-    named = args.keyword or [word for word in args.pytest if not word.startswith("-")]
+    paths = [word for word in args.pytest if (ROOT / word.partition("::")[0]).exists()]
     words = ["-k", args.keyword] if args.keyword else []
     if args.marker:
         words += ["-m", args.marker]
-    elif not (args.all or args.pytest):
+    elif not (args.all or paths):
         words += ["-m", " and ".join(f"not {layer}" for layer in BY_REQUEST)]
-    if not named:
+    if not (args.keyword or paths):
         workers = max(1, min((os.cpu_count() or 1) + 1, MOST, free_memory() // BYTES_EACH))
         words += [f"--numprocesses={workers}", "--no-loadscope-reorder"]  # by tests/parallel.py
     return [*words, *args.pytest]

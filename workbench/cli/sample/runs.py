@@ -1,4 +1,4 @@
-"""Start the ingest DAGs through Airflow's REST API and follow what their events wake."""
+"""Start the ingest DAGs through Airflow's REST API and follow the runs that their events trigger."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 SNAPSHOT_DAGS = ("ingest_agents", "ingest_customers")
 #: DAGs that write one partition a day.
 DAILY_DAGS = ("ingest_call_logs", "ingest_social_media")
-#: DAGs that events wake, in the order in which they do.
-WOKEN_DAGS = ("load_warehouse", "transform_marts")
-DAGS = SNAPSHOT_DAGS + DAILY_DAGS + WOKEN_DAGS
+#: DAGs that events trigger, in the order in which they do.
+TRIGGERED_DAGS = ("load_warehouse", "transform_marts")
+DAGS = SNAPSHOT_DAGS + DAILY_DAGS + TRIGGERED_DAGS
 
-#: What is said to have woken the sweep.
+#: Shown as the cause of a sweep, which runs by time.
 BY_TIME = "(by time)"
 ACTIVE = frozenset({"queued", "running", "restarting"})
 POLL_SECONDS = 0.5
@@ -32,10 +32,10 @@ POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Run:
-    """One DAG run of the chain.
+    """One DAG run of the pipeline.
 
     :ivar day: the day whose file an ingest takes; None for the others.
-    :ivar woken_by: the events that caused it, as `asset partition`.
+    :ivar triggered_by: the events that caused it, as `asset partition`.
     :ivar wrote: the `extra` of each event that it emitted.
     """
 
@@ -45,7 +45,7 @@ class Run:
     day: date | None
     start: datetime | None
     end: datetime | None
-    woken_by: tuple[str, ...] = ()
+    triggered_by: tuple[str, ...] = ()
     wrote: tuple[dict[str, Any], ...] = ()
 
     @property
@@ -61,29 +61,29 @@ class Run:
 
 
 @dataclass
-class Chain:
+class Pipeline:
     """The runs that one call of `start` causes, and those that their events cause.
 
     :param api: the running Airflow.
     :param days: the days whose files are ingested.
-    :param tell: called with each run when it ends.
+    :param report: called with each run when it ends.
     """
 
     api: AirflowApi
     days: tuple[date, ...]
-    tell: Callable[[Run], None]
+    report: Callable[[Run], None]
     _since: datetime = field(init=False)
     _started: set[tuple[str, str]] = field(init=False, default_factory=set)
     _before: set[tuple[str, str]] = field(init=False, default_factory=set)
-    _told: set[tuple[str, str]] = field(init=False, default_factory=set)
+    _reported: set[tuple[str, str]] = field(init=False, default_factory=set)
     _known_events: dict[str, list[dict[str, Any]]] = field(init=False, default_factory=dict)
 
     def start(self) -> None:
         """Run every ingest once: trigger it, or clear the run that its day already has."""
         self._wait_for_dags()
         self._since = self._server_time()
-        self._before = {(dag_id, run["dag_run_id"]) for dag_id in WOKEN_DAGS for run in self._runs(dag_id)}
-        for dag_id in WOKEN_DAGS:
+        self._before = {(dag_id, run["dag_run_id"]) for dag_id in TRIGGERED_DAGS for run in self._runs(dag_id)}
+        for dag_id in TRIGGERED_DAGS:
             self._unpause(dag_id)
         for dag_id in SNAPSHOT_DAGS:
             self._trigger(dag_id, None)
@@ -98,32 +98,33 @@ class Chain:
             self._unpause(dag_id)
 
     def follow(self, timeout: float) -> list[Run]:
-        """Wait until nothing of the chain is left to do.
+        """Wait until all runs have ended.
 
         :param timeout: seconds.
         :return: the runs in order of cause: by start.
-        :raises UserError: where it is not over in time.
+        :raises UserError: where that takes too long.
         """
         deadline = time.monotonic() + timeout
         while True:
             runs = self._collect()
             for run in runs:
-                if run.state not in ACTIVE and (run.dag_id, run.run_id) not in self._told:
-                    self._told.add((run.dag_id, run.run_id))
-                    self.tell(run)
+                if run.state not in ACTIVE and (run.dag_id, run.run_id) not in self._reported:
+                    self._reported.add((run.dag_id, run.run_id))
+                    self.report(run)
             if self._is_over(runs):
                 return runs
             if time.monotonic() > deadline:
                 waiting = ", ".join(f"{run.dag_id} is {run.state}" for run in runs if run.state in ACTIVE)
                 raise UserError(
-                    f"the chain was not through after {timeout:.0f} s",
+                    f"the demo had not ended after {timeout:.0f} s",
                     waiting or "events wait for a DAG run that does not start",
                     "./dev status, then ./dev logs scheduler; ./dev demo can be run again at any time",
+                    "demo-timeout",
                 )
             time.sleep(POLL_SECONDS)
 
     def _is_over(self, runs: Iterable[Run]) -> bool:
-        """Whether nothing runs and every event was seen by a run that began after it, or a run failed."""
+        """Return whether nothing runs and a run began after every event, or whether a run failed."""
         runs = list(runs)
         if any(run.state in ACTIVE for run in runs) or len(self._started - {(r.dag_id, r.run_id) for r in runs}):
             return False
@@ -144,17 +145,17 @@ class Chain:
             events = self._events(dag_id)
             for run in self._runs(dag_id):
                 key = (dag_id, run["dag_run_id"])
-                if key in self._started or (dag_id in WOKEN_DAGS and key not in self._before):
+                if key in self._started or (dag_id in TRIGGERED_DAGS and key not in self._before):
                     found.append(self._run(run, [e for e in events if e["source_run_id"] == key[1]]))
         return sorted(found, key=lambda run: (run.start is None, run.start or datetime.max.replace(tzinfo=UTC)))
 
     def _run(self, run: dict[str, Any], emitted: list[dict[str, Any]]) -> Run:
-        woken_by: tuple[str, ...] = ()
+        triggered_by: tuple[str, ...] = ()
         if run["run_type"] == "asset_triggered":
             events = self._list_events(f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/upstreamAssetEvents")
-            woken_by = tuple(f"{event['name']} {event['extra'].get('partition', '')}".strip() for event in events)
-        elif run["dag_id"] in WOKEN_DAGS:
-            woken_by = (BY_TIME,)
+            triggered_by = tuple(f"{event['name']} {event['extra'].get('partition', '')}".strip() for event in events)
+        elif run["dag_id"] in TRIGGERED_DAGS:
+            triggered_by = (BY_TIME,)
         return Run(
             dag_id=run["dag_id"],
             run_id=run["dag_run_id"],
@@ -162,7 +163,7 @@ class Chain:
             day=_day(run) if run["dag_id"] in DAILY_DAGS else None,
             start=_time(run["start_date"]),
             end=_time(run["end_date"]),
-            woken_by=woken_by,
+            triggered_by=triggered_by,
             wrote=tuple(event["extra"] for event in emitted),
         )
 
@@ -181,8 +182,8 @@ class Chain:
     def _list_events(self, path: str) -> list[dict[str, Any]]:
         """Return events by time.
 
-        Airflow 3.0.6 answers 500 while a run that one of them woke is still queued: its `start_date` is null and the
-        answer's model forbids that. What was known before serves until then.
+        Airflow 3.0.6 answers 500 while a run that one of them triggered is still queued: its `start_date` is null and
+        the answer's model forbids that. Until then, the last known answer is returned.
         """
         try:
             events = self.api.get(path)["asset_events"]
@@ -202,15 +203,16 @@ class Chain:
                 raise UserError(
                     f"the pipeline's {', '.join(sorted(missing))} cannot run",
                     "; ".join(f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}" for e in errors)
-                    or "Airflow has not found the DAG within a minute",
+                    or f"Airflow has not found the DAG within {timeout:.0f} s",
                     "fix the file, then ./dev demo; ./dev status shows file and line"
                     if errors
                     else "./dev logs dag-processor",
+                    "dags-missing",
                 )
             time.sleep(POLL_SECONDS)
 
     def _server_time(self) -> datetime:
-        """Airflow's own clock, as its latest event gives it, so that clocks need not agree."""
+        """Return the time of Airflow's latest event, by its own clock: the two clocks may differ."""
         events = self._list_events("/assets/events?limit=1&order_by=-timestamp")
         return _time(events[0]["timestamp"]) + datetime.resolution if events else datetime.min.replace(tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""What the sources really hold, counted without any of the pipeline's code: the yardstick of `./dev demo`."""
+"""What the sources hold, counted without the pipeline's parsers: what `./dev demo` expects in the warehouse."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 CUSTOMERS_KEY = "customers/customers_dataset.csv"
 CALLS_KEY = "call logs/call_logs_day_{day}.csv"
 COMPLAINTS_KEY = "social_medias/media_complaint_day_{day}.json"
-SHEETS_API = "https://sheets.googleapis.com"
 
 Row = dict[str, Any]
 
@@ -88,20 +86,10 @@ def read(settings: Mapping[str, str], days: Iterable[date]) -> Sources:
 
 
 def _sheet_rows(settings: Mapping[str, str]) -> list[Row]:
-    from airflow.hooks.base import BaseHook  # noqa: PLC0415
-    from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
-    from google.oauth2.service_account import Credentials  # noqa: PLC0415
+    from common import sheets  # noqa: PLC0415 as above
 
-    extra = BaseHook.get_connection("google_cloud_default").extra_dejson
-    credentials = Credentials.from_service_account_file(
-        extra["key_path"], scopes=["https://www.googleapis.com/auth/spreadsheets.readonly"]
-    )
-    where = f"{settings['TELECOMS_AGENTS_SPREADSHEET_ID']}/values/{quote(settings['TELECOMS_AGENTS_RANGE'])}"
-    url = f"{extra.get('api_endpoint', SHEETS_API)}/v4/spreadsheets/{where}"
-    with AuthorizedSession(credentials) as session:
-        response = session.get(url, timeout=30)
-    response.raise_for_status()
-    heading, *rows = response.json()["values"]
+    values = sheets.read_values(settings["TELECOMS_AGENTS_SPREADSHEET_ID"], settings["TELECOMS_AGENTS_RANGE"])
+    heading, *rows = values
     return [_squashed(dict(zip(heading, row + [""] * (len(heading) - len(row)), strict=True))) for row in rows]
 
 

@@ -1,4 +1,4 @@
-"""`./dev alert` sends real messages, and none to a real Slack that nobody asked for."""
+"""`./dev alert` sends real messages, and to a real Slack only after it has asked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def channel(
             "EMULATORS_SNOWFLAKE_PORT": str(pipeline_emulators.snowflake_port),
         }
         environment = {**os.environ, **ports, "AIRFLOW_ALERT_CHANNEL": name, **settings}
-        monkeypatch.setattr("workbench.cli.backends.choice.chosen", lambda _args: Native(runnable(**environment)))
+        monkeypatch.setattr("workbench.cli.backends.choice.choose", lambda _args: Native(runnable(**environment)))
         return name
 
     return make
@@ -51,39 +51,37 @@ def token(emulators: Connections, word: str) -> str:
     return json.dumps({"conn_type": "slack", "password": word, "extra": extra})
 
 
-def test_every_kind_arrives_and_the_inbox_is_named(
-    pipeline_emulators: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_all(pipeline_emulators: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A sample of every kind arrives, and the inbox is named."""
     name = channel()
     assert main.main(["alert", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["ok"]
-    assert told["inbox"] == f"{pipeline_emulators.page_url}/slack"
-    assert [each["kind"] for each in told["messages"]] == list(samples())
-    assert {each["channel"] for each in told["messages"]} == {name}
+    sent = json.loads(capsys.readouterr().out)
+    assert sent["ok"]
+    assert sent["inbox"] == f"{pipeline_emulators.page_url}/slack"
+    assert [each["kind"] for each in sent["messages"]] == list(samples())
+    assert {each["channel"] for each in sent["messages"]} == {name}
     received = messages(pipeline_emulators, name)
     titles = [message["blocks"][0]["text"]["text"] for message in received]
-    assert titles == [each["title"] for each in told["messages"]]
+    assert titles == [each["title"] for each in sent["messages"]]
     assert {message["username"] for message in received} == {"Airflow (sample)"}
 
 
-def test_one_kind_can_be_chosen(
-    pipeline_emulators: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one(pipeline_emulators: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    """One kind can be chosen."""
     name = channel()
     assert main.main(["alert", "memory"]) == 0
-    assert f"1 sent to {name}. Look at them: {pipeline_emulators.page_url}/slack" in capsys.readouterr().out
+    assert f"1 sent to {name}. Read them: {pipeline_emulators.page_url}/slack" in capsys.readouterr().out
     assert len(messages(pipeline_emulators, name)) == 1
 
 
-def test_an_unknown_kind_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown(capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown kind is one message."""
     assert main.main(["alert", "nonsense"]) == 1
-    assert capsys.readouterr().err.startswith("error: there is no sample nonsense\n")
+    assert capsys.readouterr().err.startswith("error: the sample nonsense does not exist\n")
 
 
-def test_a_real_slack_gets_nothing_unasked_and_what_it_refuses_is_told_with_what_mends_it(
-    pipeline_emulators: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_real(pipeline_emulators: Connections, channel: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A real Slack gets nothing unasked; what it refuses is reported with the fix."""
     extra = {"base_url": f"{pipeline_emulators.page_url}/api/"}
     word = "xoxb-offline-only-users:read"
     real = json.dumps({"conn_type": "slack", "password": word, "extra": extra})
@@ -97,9 +95,8 @@ def test_a_real_slack_gets_nothing_unasked_and_what_it_refuses_is_told_with_what
     assert messages(pipeline_emulators, name) == []
 
 
-def test_stand_ins_that_do_not_run_are_told_at_once(
-    channel: Callable[..., str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_emulators_down(channel: Callable[..., str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Emulators that do not run are reported at once."""
     channel(EMULATORS_PORT="9")
     assert main.main(["alert"]) == 1
     assert "fix:  ./dev up" in capsys.readouterr().err

@@ -41,22 +41,26 @@ SNOWFLAKE = json.dumps(
         ("postgresql://me:sesame-open@host:5432/db", "host"),
     ],
 )
-def test_the_list_says_where_a_connection_goes_and_holds_no_secret(value: str, where: str) -> None:
+def test_listed(value: str, where: str) -> None:
+    """The list shows where a connection goes, and no secret."""
     shown = conn.show(Connection("mine", value, is_emulator=False))
     assert shown.where == where
     assert not [secret for secret in SECRETS if secret in str(vars(shown))]
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_an_answer_that_repeats_a_secret_is_redacted(secret: str) -> None:
+def test_redacted(secret: str) -> None:
+    """An answer that repeats a secret is redacted."""
     assert conn.redact(f"250001: {secret} is wrong, my-org said", SNOWFLAKE) == "250001: *** is wrong, my-org said"
 
 
-def test_a_uris_password_is_redacted() -> None:
+def test_redacted_uri() -> None:
+    """A URI's password is redacted."""
     assert conn.redact("no to sesame-open", "postgresql://me:sesame-open@host/db") == "no to ***"
 
 
-def test_a_failed_test_fails_the_command_and_an_untested_one_does_not() -> None:
+def test_verdict() -> None:
+    """A failed test fails the command; an untested connection does not."""
     untested = conn.Shown("a", "aws", is_emulator=True, where="here")
     failed = conn.Shown("b", "aws", is_emulator=False, where="there", works=False, answer="[403] no")
     assert conn.Connections((untested,)).ok
@@ -68,13 +72,25 @@ def test_a_failed_test_fails_the_command_and_an_untested_one_does_not() -> None:
     assert "[403] no" in console.export_text()
 
 
-def test_a_connection_that_does_not_answer_is_told_without_its_secret(load: Callable[..., Settings]) -> None:
+def test_no_answer(load: Callable[..., Settings]) -> None:
+    """A connection that does not answer is reported without its secret."""
     value = {"conn_type": "slack", "password": "sesame-open", "extra": {"base_url": "http://127.0.0.1:9/sesame-open/"}}
     settings = load(f"AIRFLOW_CONN_MINE='{json.dumps(value)}'\n")
     connection = next(each for each in settings.connections if each.conn_id == "mine")
     shown = conn.probe(settings, Native(settings).python(), connection)
     assert shown.works is False
     assert "sesame-open" not in shown.answer
+
+
+def test_not_tested(load: Callable[..., Settings]) -> None:
+    """A connection of a type without a test is listed as not tested, and does not fail the command."""
+    settings = load("AIRFLOW_CONN_MINE=ssh://me@host\n")
+    mine = next(each for each in settings.connections if each.conn_id == "mine")
+    found = conn.Connections((conn.probe(settings, ["false"], mine),))
+    assert found.ok
+    console = Console(record=True, width=200)
+    found.to_text(console)
+    assert "not tested  there is no test for the type ssh" in console.export_text()
 
 
 @pytest.fixture
@@ -97,7 +113,8 @@ def slack(pipeline_emulators: Connections, monkeypatch: pytest.MonkeyPatch) -> C
         ("xoxb-offline-only-chat:write", "workbench in Offline, may post to channels that it was invited to"),
     ],
 )
-def test_a_slack_bot_says_where_it_may_post(slack: Callable[[str], str], token: str, answer: str) -> None:
+def test_slack(slack: Callable[[str], str], token: str, answer: str) -> None:
+    """A Slack bot says where it may post."""
     slack(token)
     assert conn_probe.slack("mine") == answer
 
@@ -110,17 +127,15 @@ def test_a_slack_bot_says_where_it_may_post(slack: Callable[[str], str], token: 
         ("xoxb-of-nobody", "Slack says invalid_auth. Slack does not know the token"),
     ],
 )
-def test_a_slack_bot_that_cannot_post_is_refused_with_what_mends_it(
-    slack: Callable[[str], str], token: str, answer: str
-) -> None:
+def test_slack_refused(slack: Callable[[str], str], token: str, answer: str) -> None:
+    """A Slack bot that cannot post is refused, with the fix."""
     slack(token)
     with pytest.raises(conn_probe.RefusedError, match=answer):
         conn_probe.slack("mine")
 
 
-def test_the_scope_that_a_slack_bot_lacks_is_what_the_command_says(
-    slack: Callable[[str], str], runnable: Callable[..., Settings]
-) -> None:
+def test_slack_scope(slack: Callable[[str], str], runnable: Callable[..., Settings]) -> None:
+    """The command names the scope that a Slack bot lacks."""
     settings = runnable(f"AIRFLOW_CONN_MINE='{slack('xoxb-offline-only-users:read')}'\n")
     mine = next(each for each in settings.connections if each.conn_id == "mine")
     shown = conn.probe(settings, Native(settings).python(), mine)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from workbench.cli.backends.native import backend as native
+from workbench.cli import minimums
 from workbench.cli.backends.native.backend import Native
 from workbench.cli.commands import doctor
-from workbench.cli.finding import BAD, GOOD, POOR, Finding
+from workbench.cli.finding import ERROR, OK, WARNING, Finding
 from workbench.cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def findings(checkout: Path) -> Callable[..., dict[str, list[Finding]]]:
-    """Diagnose a checkout; free ports unless told otherwise."""
+    """Diagnose a checkout; with free ports unless the .env says otherwise."""
 
     def diagnose(text: str = "") -> dict[str, list[Finding]]:
         (checkout / ".env").write_text(text)
@@ -36,24 +36,25 @@ def findings(checkout: Path) -> Callable[..., dict[str, list[Finding]]]:
     return diagnose
 
 
-def test_a_broken_env_is_an_error_with_its_mend(findings: Callable[..., dict[str, list[Finding]]]) -> None:
+def test_broken_env(findings: Callable[..., dict[str, list[Finding]]]) -> None:
+    """A broken .env is an error with its fix."""
     (finding,) = findings("AIRFLOW_CONN_AWS_DEFAULT='{'\n")["settings"]
-    assert finding.verdict == BAD
+    assert finding.verdict == ERROR
     assert "AIRFLOW_CONN_AWS_DEFAULT" in finding.found
     assert finding.fix
 
 
-def test_a_taken_port_is_an_error(findings: Callable[..., dict[str, list[Finding]]]) -> None:
+def test_port(findings: Callable[..., dict[str, list[Finding]]]) -> None:
+    """A taken port is an error."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         (finding,) = findings(f"AIRFLOW_PORT={port}\n")["ports"]
-    assert finding.verdict == BAD
+    assert finding.verdict == ERROR
     assert "set AIRFLOW_PORT" in finding.fix
 
 
-def test_secrets_that_others_may_read_or_git_would_publish_are_found(
-    findings: Callable[..., dict[str, list[Finding]]], checkout: Path
-) -> None:
+def test_secrets(findings: Callable[..., dict[str, list[Finding]]], checkout: Path) -> None:
+    """Secrets that others can read, or that git would publish, are found."""
     key = checkout / "secrets/google_service_account.json"
     key.parent.mkdir()
     key.write_text("{}")
@@ -61,28 +62,32 @@ def test_secrets_that_others_may_read_or_git_would_publish_are_found(
     subprocess.run(["git", "init", "-q"], cwd=checkout, check=True)
     subprocess.run(["git", "add", "secrets"], cwd=checkout, check=True)
     found = findings()
-    assert found["secrets/google_service_account.json"][0].verdict == POOR
-    assert found["secrets"][0].verdict == BAD
-    assert found[".env"][-1].verdict == GOOD
+    assert found["secrets/google_service_account.json"][0].verdict == WARNING
+    assert found["secrets"][0].verdict == ERROR
+    assert found[".env"][-1].verdict == OK
 
 
-def test_a_lost_fernet_key_is_found(findings: Callable[..., dict[str, list[Finding]]], checkout: Path) -> None:
+def test_fernet(findings: Callable[..., dict[str, list[Finding]]], checkout: Path) -> None:
+    """A lost Fernet key is found."""
     (checkout / ".run/postgres").mkdir(parents=True)
     (checkout / ".run/keys").mkdir(mode=0o700)
     assert "Fernet" in findings()["keys"][0].found
 
 
-def test_a_setting_that_would_be_ignored_is_named(
+def test_ignored(
     findings: Callable[..., dict[str, list[Finding]]],
 ) -> None:
+    """A setting that would be ignored is named."""
     assert "AIRFLOW_HOME" in findings("AIRFLOW_HOME=/elsewhere\n")[".env"][1].found
 
 
-@pytest.mark.parametrize("resource", ["DISK_NEEDED", "MEMORY_NEEDED"])
-def test_too_little_room_is_found(
+@pytest.mark.parametrize("resource", ["NATIVE_DISK", "NATIVE_MEMORY"])
+def test_room(
     findings: Callable[..., dict[str, list[Finding]]], monkeypatch: pytest.MonkeyPatch, resource: str
 ) -> None:
-    monkeypatch.setattr(native, resource, 1 << 60)
-    (finding,) = findings()[resource.removesuffix("_NEEDED").lower()]
-    assert finding.verdict != GOOD
+    """Too little disk or memory is found."""
+    monkeypatch.setattr(minimums, resource, 1 << 60)
+    (finding,) = findings()[resource.removeprefix("NATIVE_").lower()]
+    assert finding.verdict != OK
+    assert "expected 1073741824.0 GiB or more, found " in finding.found
     assert finding.fix

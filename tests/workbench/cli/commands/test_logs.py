@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_the_last_lines_are_read_even_of_a_large_log_with_broken_text(tmp_path: Path) -> None:
+def test_last_lines(tmp_path: Path) -> None:
+    """The last lines are read, even of a large log with broken text."""
     log = tmp_path / "scheduler.log"
     log.write_bytes(b"x" * 79 * (1 << 15) + b"\none\ntw\xff\nthree\n")
     assert log_files.last_lines(log, 3) == ["one", "tw\ufffd", "three"]
@@ -19,6 +20,7 @@ def test_the_last_lines_are_read_even_of_a_large_log_with_broken_text(tmp_path: 
     assert log_files.last_lines(tmp_path / "none.log", 3) == []
 
 
-def test_with_several_services_each_line_bears_its_name() -> None:
+def test_labels() -> None:
+    """With several services, each line starts with its service's name."""
     assert logs._labelled("scheduler", "started", alone=True) == "started"
     assert logs._labelled("scheduler", "started", alone=False) == "scheduler      | started"

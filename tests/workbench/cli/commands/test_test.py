@@ -35,7 +35,8 @@ def words(*typed: str) -> list[str]:
         (("-k", "alert"), {"-k", "alert", "-m", "not containers"}),
         (("tests/test_dev.py::test_x",), {"tests/test_dev.py::test_x"}),
         (("tests", "-k", "alert"), {"tests", "-k", "alert"}),
-        (("-m", "unit", "--", "-q", "-x"), {"-m", "unit", "-q", "-x"} | PARALLEL),
+        (("-m", "unit", "--", "-p", "no:cacheprovider"), {"-m", "unit", "-p", "no:cacheprovider"} | PARALLEL),
+        (("--", "-x"), {"-m", "not containers", "-x"} | PARALLEL),
     ],
 )
 def test_arguments(typed: tuple[str, ...], expected: set[str]) -> None:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from workbench.cli import keys, services
-from workbench.cli.backends.docker import containers
+from workbench.cli import database, keys, services
+from workbench.cli.backends.docker import client, containers
 from workbench.cli.backends.docker import start as docker_start
-from workbench.cli.backends.docker.engine import compose, docker, environment, inquire
-from workbench.cli.backends.native import postgres
-from workbench.cli.finding import BAD, GOOD, POOR, Finding, looked
+from workbench.cli.backends.docker.client import compose, docker, environment
+from workbench.cli.backends.docker.engine import inquire
+from workbench.cli.finding import ERROR, OK, WARNING, Finding, checked
 from workbench.debugger import LISTEN
 from workbench.errors import UserError
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from workbench.cli.backends.native.observe import Service
+    from workbench.cli.services import Service
     from workbench.cli.settings import Settings
 
-#: What the checkout's folders are mounted in.
+#: Where the checkout's folders are mounted.
 ROOT = Path("/opt/airflow")
-#: Whose container has what tasks have.
+#: The service whose container runs tasks.
 TASKS = "scheduler"
-#: Airflow's user in the containers, and group.
+#: Airflow's user and group in the containers.
 UID, GID = 50000, 0
-#: What is needed outside of the containers too: the login, and what the emulators' clients are to trust and to show.
+#: Keys that are needed outside of the containers too: the login, and what the emulators' clients trust and present.
 FETCHED = ("admin_password", "google_service_account.json", "ca.pem", "server.pem", "server.key")
 READ = "import json, sys; print(json.dumps({name: open(name).read() for name in sys.argv[1:]}))"
-#: The database's own client, by the socket that asks for no password.
+#: The database's own client, through the socket, which needs no password.
 PSQL = ("psql", "--username=airflow", "--dbname=airflow")
 #: What Compose writes before a line of a log.
 _LABELLED = re.compile(r"([\w-]+?)(?:-\d+)? +\| ?(.*)")
@@ -53,7 +53,7 @@ class Docker:
 
     @property
     def root(self) -> Path:
-        """What the checkout's folders are mounted in."""
+        """Where the checkout's folders are mounted."""
         return ROOT
 
     def runs(self) -> bool:
@@ -61,33 +61,35 @@ class Docker:
         if not shutil.which("docker", path=self.settings.inherited.get("PATH")):
             return False
         try:
-            return any(container["State"]["Running"] for container in containers.find(self.settings).values())
-        except UserError:  # there is no daemon
+            return any(container["State"]["Running"] for container in client.find(self.settings).values())
+        except UserError:  # no daemon answers
             return False
 
     def observe(self, *, memory: bool = True) -> tuple[Service, ...]:
-        """Ask the daemon and the cgroups; an environment that plain Compose started gets its keys copied out here."""
+        """Ask the daemon and the cgroups; keys of an environment that plain Compose started are copied out here."""
         found = containers.observe(self.settings, memory=memory)
         if not self.settings.password_file.is_file() and any(s.name == "api-server" and s.ready for s in found):
             self.fetch_keys()
         return found
 
     def overhead(self) -> int:
-        """Docker's own memory is not ours to count."""
+        """Return 0: Docker's own memory is not counted."""
         return 0
 
     def leftovers(self) -> int:
-        """Docker ends what it started."""
+        """Return 0: Docker ends what it started."""
         return 0
 
     def up(self, console: Console) -> bool:
-        """Build and start; containers whose settings have changed are made anew."""
+        """Build and start; containers whose settings have changed are made again."""
         if self.settings.user.get(LISTEN):
-            console.print(f"{LISTEN}: a debugger attaches in the dev container, or after ./dev up --mode native")
-        rendered = docker_start.prepare(self.settings, console)
+            console.print(
+                f"{LISTEN} has no effect here: it works in the dev container, or after ./dev up --mode native"
+            )
+        rendered = docker_start.prepare(self.settings, inquire(self.settings), console)
         ran = self.runs()
         try:
-            fresh = docker_start.start_services(self.settings, rendered, console)
+            fresh = docker_start.start_services(self.settings, rendered, self._states, console)
         except KeyboardInterrupt:
             if not ran:
                 console.print("Stopping what was started ...")
@@ -99,21 +101,21 @@ class Docker:
 
     def down(self) -> bool:
         """Remove the containers; an editor's workspace is one of them."""
-        found = containers.find(self.settings)
+        found = client.find(self.settings)
         if found:
             docker(self.settings, *compose(self.settings, "down", "--remove-orphans"))
         return bool(found)
 
     def state(self) -> str:
         """Name the volumes."""
-        return f"Docker's volumes {', '.join(self._volumes()) or '(there are none)'}: database, emulators, keys, logs"
+        return f"Docker's volumes {', '.join(self._volumes()) or '(none)'}: database, emulators, keys, logs"
 
     def reset(self) -> tuple[str, ...]:
-        """Remove containers and volumes, and what was copied out of them; images stay.
+        """Remove containers and volumes, and the keys that were copied out; images stay.
 
         :raises UserError: where nothing but the project's name says that the volumes are this checkout's.
         """
-        known = self.settings.keys.parent.is_dir() or bool(containers.find(self.settings))
+        known = self.settings.keys.parent.is_dir() or bool(client.find(self.settings))
         volumes = self._volumes()
         if volumes and not known:
             raise UserError(
@@ -121,6 +123,7 @@ class Docker:
                 f"they may be another checkout's of the same project name: {', '.join(volumes)}",
                 "docker compose down --volumes deletes them all the same; "
                 "COMPOSE_PROJECT_NAME in .env gives this checkout a name of its own",
+                "volumes-foreign",
             )
         self.down()
         if volumes:
@@ -133,7 +136,7 @@ class Docker:
         return docker_start.lines(self.settings, service, count)
 
     def follow(self, services: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Have Compose go on, over restarts too."""
+        """Let Compose follow, over restarts too."""
         words = compose(self.settings, "logs", "--follow", "--no-color", "--tail=0", *services)
         command = subprocess.Popen(
             ["docker", *words], cwd=self.settings.root, env=environment(self.settings), stdout=-1, text=True
@@ -144,7 +147,7 @@ class Docker:
                 yield name, text
 
     def shell(self, words: Sequence[str]) -> NoReturn:
-        """Become a shell, or the command, beside the scheduler; `psql` is one in the database's container."""
+        """Replace this process by a shell, or the command, beside the scheduler; `psql` runs beside the database."""
         if words[:1] == ["psql"]:
             container, words = services.POSTGRES, [*PSQL, *words[1:]]
         else:
@@ -159,66 +162,69 @@ class Docker:
 
     def outside(self) -> dict[str, str]:
         """Return an environment that reaches the emulators by their published ports."""
-        emulators = containers.find(self.settings).get(services.EMULATORS)
+        emulators = client.find(self.settings).get(services.EMULATORS)
         wanted = any(connection.is_emulator for connection in self.settings.connections)
-        if containers.is_running(emulators) and wanted:
-            if self.settings.ports["EMULATORS_S3_PORT"] not in containers.published(emulators or {}):
+        if client.is_running(emulators) and wanted:
+            if self.settings.ports["EMULATORS_S3_PORT"] not in client.published(emulators or {}):
                 raise UserError(
                     "the emulators' S3 and Snowflake cannot be reached from outside of Docker",
-                    "Compose by itself publishes their page alone",
+                    "plain `docker compose up` publishes only the emulators' page",
                     "./dev up, which publishes them on 127.0.0.1",
+                    "emulators-unreachable",
                 )
             if not self.settings.password_file.is_file():
                 self.fetch_keys()
         return self.settings.environment
 
     def query(self, statement: str) -> list[dict[str, Any]]:
-        """Ask inside the database's container, where no password is asked for."""
-        container = containers.find(self.settings).get(services.POSTGRES)
-        if not container or not containers.is_running(container):
+        """Query in the database's container, which needs no password."""
+        container = client.find(self.settings).get(services.POSTGRES)
+        if not container or not client.is_running(container):
             return []
-        words = [*PSQL, "--no-psqlrc", "--tuples-only", "--no-align", "--command", postgres.AS_JSON.format(statement)]
+        words = [*PSQL, "--no-psqlrc", "--tuples-only", "--no-align", "--command", database.AS_JSON.format(statement)]
         found = docker(self.settings, "exec", container["Id"], *words, check=False)
         rows: list[dict[str, Any]] = json.loads(found.stdout) if found.returncode == 0 else []
         return rows
 
     def make_sample(self, days: Sequence[date], scale: int) -> None:
         """Run the emulators' own command beside them."""
-        emulators = containers.find(self.settings).get(services.EMULATORS)
+        emulators = client.find(self.settings).get(services.EMULATORS)
         if not emulators:
-            raise UserError("the sample data could not be made", "the emulators do not run", "./dev up")
+            what = "the sample data could not be made"
+            raise UserError(what, "the emulators do not run", "./dev up", "emulators-down")
         served = dict(word.removeprefix("--").split("=", 1) for word in emulators["Args"] if "=" in word)
         words = ["python", "-m", "workbench.emulators", "sample", f"--data={served['data']}"]
         words += [f"--s3-url=http://127.0.0.1:{served['s3-port']}", f"--days={days[0]}:{days[-1]}", f"--scale={scale}"]
         docker(self.settings, "exec", emulators["Id"], *words)
 
-    def look(self) -> Iterator[Finding]:
-        """Look at the daemon, Compose, memory, disk, ports, and whether Airflow's user may read the secrets."""
+    def examine(self) -> Iterator[Finding]:
+        """Check the daemon, Compose, memory, disk, ports, and whether Airflow's user can read the secrets."""
         try:
             engine = inquire(self.settings)
         except UserError as error:
-            yield Finding("Docker", BAD, f"{error.what}: {error.why}", error.fix)
+            yield Finding("Docker", ERROR, f"{error.what}: {error.why}", error.fix)
             return
-        yield looked("Docker", engine.check_version)
-        yield looked("Compose", engine.check_compose)
-        yield looked("memory", engine.check_memory)
-        yield looked("disk", engine.check_disk)
-        yield looked("compose.yaml", self._owner)
+        yield checked("Docker", engine.check_version)
+        yield checked("Compose", engine.check_compose)
+        yield checked("memory", engine.check_memory)
+        yield checked("disk", engine.check_disk)
+        yield checked("compose.yaml", self._owner)
         yield self._ports()
         if engine.shares_owners:
             yield from self._unreadable()
 
     def fetch_keys(self) -> None:
-        """Copy out what is needed outside; Airflow's own keys stay inside.
+        """Copy out the keys that are needed outside; Airflow's own keys stay inside.
 
-        What runs outside has a database of its own, and so gets such keys of its own.
+        What runs outside has a database of its own, and therefore Airflow keys of its own.
         """
         words = ["exec", f"--workdir={ROOT / 'keys'}", self._id("api-server"), "python", "-c", READ, *FETCHED]
-        self.settings.keys.mkdir(mode=keys.PRIVATE_FOLDER, parents=True, exist_ok=True)
+        folder = self.settings.keys
+        keys.make_private_folder(folder)
         for name, text in json.loads(docker(self.settings, *words).stdout).items():
-            keys.write_private(self.settings.keys / name, text)
-        keys.make_keys(self.settings)
-        keys.make_emulators_keys(self.settings)  # with the address that they have out here
+            keys.write_private(folder / name, text)
+        keys.make_local_keys(self.settings)
+        keys.make_local_emulators_keys(self.settings)  # with the address that the emulators have outside
 
     def _owner(self) -> str:
         project = str(docker_start.render(self.settings)["name"])
@@ -227,35 +233,38 @@ class Docker:
 
     def _ports(self) -> Finding:
         if not self.runs():
-            return looked("ports", lambda: docker_start.check_ports(self.settings))
-        ready = all(service.ready for service in containers.observe(self.settings, memory=False))
+            return checked("ports", lambda: docker_start.check_ports(self.settings))
+        ready = all(service.ready for service in self._states())
         listed = ", ".join(f"{name}={port}" for name, port in self.settings.ports.items())
-        found = "the environment is up" if ready else "something is not healthy"
-        return Finding("ports", GOOD if ready else POOR, f"{found}; {listed}", "" if ready else "./dev status")
+        found = "the environment is up" if ready else "a service is not healthy"
+        return Finding("ports", OK if ready else WARNING, f"{found}; {listed}", "" if ready else "./dev status")
 
     def _unreadable(self) -> Iterator[Finding]:
-        """Find secrets that their mode keeps from the containers' user."""
+        """Yield the secrets that the containers' user cannot read."""
         folder = self.settings.root / "secrets"
         for file in sorted(folder.glob("*")) if folder.is_dir() else ():
             if file.is_file() and not file.name.endswith((".md", ".example")) and not readable(file):
-                found = f"Airflow's user in the containers ({UID}) may not read it"
-                yield Finding(f"secrets/{file.name}", POOR, found, f"chmod o+r {file}")
+                found = f"Airflow's user in the containers ({UID}) cannot read it"
+                yield Finding(f"secrets/{file.name}", WARNING, found, f"chmod o+r {file}")
 
     def _volumes(self) -> tuple[str, ...]:
         """Return the names of the checkout's volumes, those of other PostgreSQL versions included."""
         project = docker_start.render(self.settings)["name"]
-        label = f"label={containers.PROJECT}={project}"
+        label = f"label={client.PROJECT}={project}"
         return tuple(sorted(docker(self.settings, "volume", "ls", "--quiet", "--filter", label).stdout.split()))
 
+    def _states(self) -> tuple[Service, ...]:
+        return containers.observe(self.settings, memory=False)
+
     def _id(self, service: str) -> str:
-        container = containers.find(self.settings).get(service)
-        if not container or not containers.is_running(container):
-            raise UserError(f"{service} does not run", "its container is needed for this", "./dev up")
+        container = client.find(self.settings).get(service)
+        if not container or not client.is_running(container):
+            raise UserError(f"{service} does not run", "the command runs in its container", "./dev up", "service-down")
         return str(container["Id"])
 
 
 def readable(file: Path) -> bool:
-    """Return whether the containers' user may read a file that is mounted with its owner and mode."""
+    """Return whether the containers' user can read a file that is mounted with its owner and mode."""
     state = file.stat()
     shift = 6 if state.st_uid == UID else 3 if state.st_gid == GID else 0
     return bool(state.st_mode >> shift & 4)

@@ -1,27 +1,20 @@
-"""Look at a checkout's containers: state, health, restarts, memory and out-of-memory kills of each service."""
+"""Observe a checkout's containers: state, health, restarts, memory and out-of-memory kills of each service."""
 
 from __future__ import annotations
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli import services
-from workbench.cli.backends.docker.engine import docker
-from workbench.cli.backends.native.observe import HEALTHY, NONE, STARTING, UNHEALTHY, Service, looping
+from workbench.cli.backends.docker.client import docker, find, is_running
+from workbench.cli.services import HEALTHY, NONE, STARTING, UNHEALTHY, Service, looping
 
 if TYPE_CHECKING:
     from workbench.cli.settings import Settings
 
-#: Labels by which Compose knows its own.
-CHECKOUT = "com.docker.compose.project.working_dir"
-PROJECT = "com.docker.compose.project"
-SERVICE = "com.docker.compose.service"
-#: Of what `docker compose run` makes beside a service's own container.
-LASTING = "com.docker.compose.oneoff=False"
-#: Docker's word -> ours.
+#: Docker's word for a state -> that of `./dev status`.
 STATES = {"created": "stopped", "exited": "stopped", "dead": "failed", "removing": "stopping", "paused": "stopped"}
 #: The container's own cgroup, in the layout of the kernel's second version, else of its first.
 CGROUP = (
@@ -36,37 +29,17 @@ class Usage:
     """What a container's cgroup says.
 
     :ivar memory: bytes in use, without the file cache that the kernel would give back at once.
-    :ivar kills: how many of its processes the kernel has killed for want of memory.
+    :ivar kills: how many of its processes the kernel has killed because memory ran out.
     """
 
     memory: int
     kills: int
 
 
-def find(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return what the daemon knows of each of this checkout's containers, by service."""
-    filters = (f"--filter=label={CHECKOUT}={settings.root}", f"--filter=label={LASTING}")
-    found = docker(settings, "ps", "--all", "--quiet", "--no-trunc", *filters).stdout.split()
-    # One may go meanwhile: what is left is told all the same.
-    inspected = docker(settings, "inspect", *found, check=False).stdout if found else "[]"
-    return {each["Config"]["Labels"][SERVICE]: each for each in json.loads(inspected)}
-
-
-def is_running(container: dict[str, Any] | None) -> bool:
-    """Return whether commands can be run in it."""
-    return bool(container and container["State"]["Running"] and not container["State"]["Restarting"])
-
-
-def published(container: dict[str, Any]) -> set[int]:
-    """Return the ports of this machine that lead into it."""
-    ports = container["NetworkSettings"]["Ports"] or {}
-    return {int(binding["HostPort"]) for bindings in ports.values() for binding in bindings or ()}
-
-
 def observe(settings: Settings, *, memory: bool = True) -> tuple[Service, ...]:
-    """Look at every service.
+    """Return the state of every service.
 
-    :param memory: whether to ask the cgroups as well, which takes a few tenths of a second.
+    :param memory: whether to read the cgroups as well, which takes a few tenths of a second.
     """
     containers = find(settings)
     usages: dict[str, Usage] = {}
@@ -82,12 +55,12 @@ def observe(settings: Settings, *, memory: bool = True) -> tuple[Service, ...]:
 
 
 def usage(settings: Settings, container: dict[str, Any]) -> Usage:
-    """Read a container's cgroup; nothing where the container ends meanwhile."""
+    """Return what a container's cgroup says; nothing where the container ends meanwhile."""
     return parse_usage(docker(settings, "exec", container["Id"], "sh", "-c", CGROUP, check=False).stdout)
 
 
 def parse_usage(text: str) -> Usage:
-    """Understand what `CGROUP` prints."""
+    """Return the figures that `CGROUP` prints."""
     first, _, rest = text.partition("\n")
     if not first.isdigit():
         return Usage(0, 0)
@@ -96,11 +69,11 @@ def parse_usage(text: str) -> Usage:
 
 
 def service(name: str, container: dict[str, Any] | None, used: Usage, limit: int) -> Service:
-    """Say of one container what natively is said of a process."""
+    """Return the state of one service from its container."""
     if container is None:
         return Service(name, "stopped", NONE, 0, 0, 0, limit, 0)
     state = container["State"]
-    # Of the container's own end; while it runs again, this is forgotten, and the cgroup began anew.
+    # Of the container's own end; once it runs again, Docker no longer reports it, and the cgroup is a new one.
     kills = used.kills or int(state["OOMKilled"])
     return Service(
         name=name,
@@ -126,5 +99,5 @@ def _health(state: dict[str, Any]) -> str:
         return NONE
     if state["Restarting"]:
         return UNHEALTHY
-    told = str((state.get("Health") or {}).get("Status") or STARTING)
-    return told if told in {HEALTHY, UNHEALTHY} else STARTING
+    status = str((state.get("Health") or {}).get("Status") or STARTING)
+    return status if status in {HEALTHY, UNHEALTHY} else STARTING

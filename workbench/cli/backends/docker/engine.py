@@ -1,37 +1,22 @@
-"""Talk to Docker through its own client, and check that it will do."""
+"""Ask Docker's daemon what it is, and check that it can run the environment."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.cli import machine
+from workbench.cli import machine, minimums
+from workbench.cli.backends.docker.client import WITHOUT_DOCKER, docker
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
     from workbench.cli.settings import Settings
 
-GIB = 1 << 30
-#: `healthcheck.start_interval` needs the engine, `include` with several `env_file`s Compose.
-OLDEST_ENGINE, OLDEST_COMPOSE = (25, 0), (2, 24)
-#: What the services' limits sum to; a virtual machine of 6 GiB has some less for Docker.
-MEMORY_NEEDED, MEMORY_ACCEPTED = 6 * GIB, int(5.5 * GIB)
-#: Layers and data of a first start.
-DISK_NEEDED = 4 * GIB
-#: A daemon that is there answers within a second; one whose virtual machine sleeps may never.
-PATIENCE = 15
-BUILT_FROM = (
-    ".dockerignore",
-    "compose/Dockerfile",
-    *(f"requirements/{name}.txt" for name in ("uv", "airflow", "emulators")),
-)
-LEAVE = "or run without it: ./dev up --mode native"
+#: A daemon that runs answers within a second; one whose virtual machine sleeps may never.
+TIMEOUT_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -52,57 +37,57 @@ class Engine:
 
     @property
     def shares_owners(self) -> bool:
-        """Whether mounted files keep their owners in containers; Docker Desktop gives them to whoever asks."""
+        """Whether mounted files keep their owners in containers; Docker Desktop shows each user as the owner."""
         return sys.platform == "linux" and "Desktop" not in self.system
 
     def check_version(self) -> str:
-        """Return which it is.
+        """Return the version.
 
         :raises UserError: where it is too old.
         """
-        if numbers(self.version) < OLDEST_ENGINE:
-            oldest = ".".join(map(str, OLDEST_ENGINE))
-            why = f"it is {self.version}; health checks that start fast need {oldest}"
-            raise UserError("Docker Engine is too old", why, f"update Docker, {LEAVE}")
+        if minimums.numbers(self.version) < minimums.DOCKER_ENGINE:
+            why = minimums.expected(minimums.version_text(minimums.DOCKER_ENGINE), self.version)
+            raise UserError("Docker Engine is too old", why, f"update Docker, {WITHOUT_DOCKER}", "docker-too-old")
         return f"Engine {self.version}, {self.system}"
 
     def check_compose(self) -> str:
-        """Return which Compose it has.
+        """Return the version of Compose.
 
-        :raises UserError: where there is none or it is too old.
+        :raises UserError: where it is missing or too old.
         """
-        oldest = ".".join(map(str, OLDEST_COMPOSE))
+        oldest = minimums.version_text(minimums.DOCKER_COMPOSE)
         if not self.compose:
-            why = f"`docker compose` is no command here; the old docker-compose will not do, {oldest} is needed"
-            raise UserError("Docker Compose is not installed", why, f"install docker-compose-plugin, {LEAVE}")
-        if numbers(self.compose) < OLDEST_COMPOSE:
-            why = f"it is {self.compose}; the project's files need {oldest}"
-            raise UserError("Docker Compose is too old", why, f"update Docker, {LEAVE}")
+            why = f"expected `docker compose` {oldest} or more; the old docker-compose does not replace it"
+            fix = f"install docker-compose-plugin, {WITHOUT_DOCKER}"
+            raise UserError("Docker Compose is not installed", why, fix, "compose-missing")
+        if minimums.numbers(self.compose) < minimums.DOCKER_COMPOSE:
+            why = minimums.expected(oldest, self.compose)
+            raise UserError("Docker Compose is too old", why, f"update Docker, {WITHOUT_DOCKER}", "compose-too-old")
         return self.compose
 
     def check_memory(self) -> str:
-        """Return how much memory it may give out.
+        """Return how much memory containers may have together.
 
         :raises UserError: where the services would not fit.
         """
-        has = f"{self.memory / GIB:.1f} GiB"
-        if self.memory < MEMORY_ACCEPTED:
-            why = f"it has {has}; the services' limits sum to {MEMORY_NEEDED // GIB} GiB"
-            raise UserError("Docker has too little memory", why, f"give it more in Docker's settings, {LEAVE}")
-        return has
+        if self.memory < minimums.DOCKER_MEMORY:
+            why = minimums.expected(minimums.size_text(minimums.DOCKER_MEMORY), minimums.size_text(self.memory))
+            fix = f"give it more in Docker's settings, {WITHOUT_DOCKER}"
+            raise UserError("Docker has too little memory", why, fix, "memory-too-small")
+        return minimums.size_text(self.memory)
 
     def check_disk(self) -> str:
-        """Return how much its disk has left.
+        """Return how much is free on its disk.
 
         :raises UserError: where images would not fit.
         """
         if not self.data.is_dir():  # in a virtual machine or on another one
-            return "its disk is not this machine's"
-        return machine.check_disk(self.data, DISK_NEEDED)
+            return "its disk is on another machine, and was not checked"
+        return machine.check_disk(self.data, minimums.DOCKER_DISK)
 
 
 def answers(settings: Settings) -> bool:
-    """Say, quickly, whether there is a daemon."""
+    """Return, quickly, whether a daemon answers."""
     try:
         inquire(settings)
     except UserError:
@@ -115,7 +100,7 @@ def inquire(settings: Settings) -> Engine:
 
     :raises UserError: where none answers.
     """
-    result = docker(settings, "info", "--format", "{{json .}}", check=False, patience=PATIENCE)
+    result = docker(settings, "info", "--format", "{{json .}}", check=False, timeout=TIMEOUT_SECONDS)
     try:
         info: dict[str, Any] = json.loads(result.stdout)
     except ValueError:
@@ -123,8 +108,8 @@ def inquire(settings: Settings) -> Engine:
     if not info.get("ServerVersion"):
         errors = "; ".join(info.get("ServerErrors") or []) or result.stderr.strip() or "it gave no version"
         denied = "permission denied" in errors
-        fix = "let your user speak to it (Linux: group docker)" if denied else "start Docker"
-        raise UserError("Docker does not answer", errors, f"{fix}, {LEAVE}")
+        fix = "allow your user to use it (Linux: add it to the group docker)" if denied else "start Docker"
+        raise UserError("Docker does not answer", errors, f"{fix}, {WITHOUT_DOCKER}", "docker-down")
     plugins = (info.get("ClientInfo") or {}).get("Plugins") or []
     compose = next((each.get("Version") or "" for each in plugins if each.get("Name") == "compose"), "")
     return Engine(
@@ -134,74 +119,3 @@ def inquire(settings: Settings) -> Engine:
         data=Path(info.get("DockerRootDir") or "/nowhere"),
         system=str(info.get("OperatingSystem") or "unknown system"),
     )
-
-
-def docker(
-    settings: Settings, *arguments: str, check: bool = True, patience: float | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run the client to its end.
-
-    :param check: whether an exit status other than 0 is an error.
-    :raises UserError: with what it said; also where there is no client.
-    """
-    try:
-        result = subprocess.run(
-            ["docker", *arguments],
-            cwd=settings.root,
-            env=environment(settings),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            timeout=patience,
-        )
-    except FileNotFoundError:
-        raise UserError("Docker is not installed", "there is no command `docker`", f"install it, {LEAVE}") from None
-    except subprocess.TimeoutExpired:
-        why = f"`docker {arguments[0]}` has no answer after {patience:.0f} s"
-        raise UserError("Docker does not answer", why, f"restart Docker, {LEAVE}") from None
-    if check and result.returncode:
-        why = last_line(result.stderr) or last_line(result.stdout) or f"exit status {result.returncode}"
-        raise UserError(f"docker {' '.join(arguments[:2])} failed", why, "./dev doctor")
-    return result
-
-
-def compose(settings: Settings, *arguments: str) -> tuple[str, ...]:
-    """Return the client's arguments that run Compose on this checkout, with the user's override file."""
-    files = ["compose.yaml", "compose/host.yaml"]
-    files += [name for name in ("compose.override.yaml", "compose.override.yml") if (settings.root / name).is_file()]
-    return ("compose", *(f"--file={settings.root / name}" for name in files), *arguments)
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment of the client and of Compose, which reads `.env` by itself.
-
-    The ports are given as they were read here, so that both agree on them.
-    """
-    ports = settings.ports
-    return {
-        **settings.inherited,
-        "AIRFLOW_PORT": str(ports["AIRFLOW_PORT"]),
-        "EMULATORS_PORT": str(ports["EMULATORS_PORT"]),
-        "WORKBENCH_S3_PORT": str(ports["EMULATORS_S3_PORT"]),
-        "WORKBENCH_SNOWFLAKE_PORT": str(ports["EMULATORS_SNOWFLAKE_PORT"]),
-    }
-
-
-def inputs(settings: Settings) -> str:
-    """Return a digest of what the images are built from, but for the base image."""
-    digest = hashlib.sha256()
-    for name in BUILT_FROM:
-        digest.update((settings.root / name).read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """Return major and minor of a version such as `v2.40.3-desktop.1`."""
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-
-
-def last_line(text: str) -> str:
-    """Return the last line that says something."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

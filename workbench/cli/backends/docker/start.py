@@ -1,4 +1,4 @@
-"""Start the environment in Docker: check, build what is out of date, then watch Compose bring the services up."""
+"""Start the environment in Docker: check, build what is out of date, then wait while Compose starts the services."""
 
 from __future__ import annotations
 
@@ -10,42 +10,49 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from workbench.cli import machine, services
-from workbench.cli.backends.docker import containers
-from workbench.cli.backends.docker.engine import compose, docker, environment, inputs, inquire, last_line
+from workbench.cli.backends.docker import client
+from workbench.cli.backends.docker.client import compose, docker, environment, last_line
 from workbench.cli.progress import Progress
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from rich.console import Console
 
     from workbench.cli.backends.docker.engine import Engine
-    from workbench.cli.backends.native.observe import Service
+    from workbench.cli.services import Service
     from workbench.cli.settings import Settings
 
+    Observe = Callable[[], tuple[Service, ...]]
+
 #: A cold start takes half a minute on a quiet machine; on one that also builds and tests, ten times that.
-PATIENCE = 600
-POLL = 1.0
+TIMEOUT_SECONDS = 600
+POLL_SECONDS = 1.0
 #: A service that ended so often since `up` began will not come up.
-GIVE_UP_AFTER = 3
+MOST_RESTARTS = 3
 #: One service of each image.
 BUILT = (services.INIT, services.EMULATORS)
 LABEL = "airflow-workbench.inputs"
+#: What the images are built from, but for the base image.
+BUILT_FROM = (
+    ".dockerignore",
+    "compose/Dockerfile",
+    *(f"requirements/{name}.txt" for name in ("uv", "airflow", "emulators")),
+)
 #: What initdb says of a volume that holds something, but no PG_VERSION; each database in it holds a copy of that file.
 NO_CLUSTER = "exists but is not empty"
 _DATA = "/var/lib/postgresql/data"
 PUT_BACK = f"docker compose run --rm --no-deps --entrypoint=cp postgres {_DATA}/base/1/PG_VERSION {_DATA}/"
 
 
-def prepare(settings: Settings, console: Console) -> dict[str, Any]:
-    """Check all that a start needs, before anything starts; then have the images.
+def prepare(settings: Settings, engine: Engine, console: Console) -> dict[str, Any]:
+    """Check all that a start needs, before anything starts; then pull and build the images.
 
     :return: what Compose makes of the files.
     :raises UserError: for what is missing.
     """
-    engine = inquire(settings)
     for check in (engine.check_version, engine.check_compose, engine.check_memory):
         check()
     rendered = render(settings)
@@ -62,34 +69,36 @@ def render(settings: Settings) -> dict[str, Any]:
 
 
 def check_owner(settings: Settings, project: str) -> None:
-    """Refuse to take another checkout's containers, or an editor's, for ours.
+    """Refuse to change the containers of another checkout, or of an editor.
 
-    :raises UserError: naming what is there.
+    :raises UserError: naming their owner.
     """
-    label = f"label={containers.PROJECT}={project}"
-    shown = f'{{{{.Label "{containers.CHECKOUT}"}}}}'
+    label = f"label={client.PROJECT}={project}"
+    shown = f'{{{{.Label "{client.CHECKOUT}"}}}}'
     owners = docker(settings, "ps", "--all", "--filter", label, "--format", shown).stdout.split("\n")
     if others := sorted(set(filter(None, owners)) - {str(settings.root)}):
         raise UserError(
             f"another checkout's containers are named {project}",
             f"they belong to {others[0]}",
-            "set COMPOSE_PROJECT_NAME in .env to a name of this checkout's own, and other ports",
+            "in .env, set COMPOSE_PROJECT_NAME to another name, and other ports",
+            "project-taken",
         )
-    if containers.is_running(containers.find(settings).get("workspace")):
+    if client.is_running(client.find(settings).get("workspace")):
         raise UserError(
             "the environment runs in a dev container",
-            "the editor forwards its ports; starting it from outside would cut them off",
+            "the editor forwards its ports; a start from outside would cut them off",
             "use ./dev in the editor's terminal, or ./dev down first",
+            "devcontainer-running",
         )
 
 
 def check_ports(settings: Settings) -> str:
-    """Say that the ports are free, or ours already.
+    """Return the ports in words, if they are free or published by this checkout already.
 
-    :raises UserError: naming who has one.
+    :raises UserError: naming the process that has one.
     """
-    ours = set[int]().union(*map(containers.published, containers.find(settings).values()))
-    return machine.check_ports({name: port for name, port in settings.ports.items() if port not in ours})
+    published = set[int]().union(*map(client.published, client.find(settings).values()))
+    return machine.check_ports({name: port for name, port in settings.ports.items() if port not in published})
 
 
 def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console: Console) -> None:
@@ -109,27 +118,37 @@ def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console:
         if wanted := [name for name in names if name in stale]:
             console.print(f"{'Pulling' if verb == 'pull' else 'Building'} {', '.join(images[name] for name in wanted)}")
             command = ["docker", *compose(settings, verb, *wanted)]
-            told = environment(settings) | {"WORKBENCH_INPUTS": inputs(settings)}
-            # Docker's own progress belongs with ours: standard output is for the outcome.
-            if subprocess.run(command, cwd=settings.root, env=told, stdout=2, check=False).returncode:
+            labelled = environment(settings) | {"WORKBENCH_INPUTS": inputs(settings)}
+            # Docker's own progress goes to standard error: standard output is for the result.
+            if subprocess.run(command, cwd=settings.root, env=labelled, stdout=2, check=False).returncode:
                 raise UserError(
                     f"Docker could not {verb} {', '.join(wanted)}",
                     "see the lines above; most often there is no network, a proxy is not set, or the disk is full",
                     f"docker {' '.join(compose(settings, verb, *wanted))} shows it again",
+                    "image-failed",
                 )
 
 
-def start_services(settings: Settings, rendered: dict[str, Any], console: Console) -> bool:
-    """Let Compose start or renew what it must, and wait until all are healthy.
+def inputs(settings: Settings) -> str:
+    """Return a digest of what the images are built from."""
+    digest = hashlib.sha256()
+    for name in BUILT_FROM:
+        digest.update((settings.root / name).read_bytes())
+    return digest.hexdigest()[:16]
 
-    :return: whether there was anything to do.
+
+def start_services(settings: Settings, rendered: dict[str, Any], observe: Observe, console: Console) -> bool:
+    """Let Compose start or make again what it must, and wait until all are healthy.
+
+    :param observe: returns the state of every service.
+    :return: whether anything had to be done.
     """
     folder = settings.run / "docker"
     record, log = folder / "started", folder / "up.log"
-    if up_to_date(settings, rendered, record):
+    if up_to_date(settings, rendered, observe, record):
         return False
     folder.mkdir(mode=0o700, exist_ok=True)
-    restarts = {name: container["RestartCount"] for name, container in containers.find(settings).items()}
+    restarts = {name: container["RestartCount"] for name, container in client.find(settings).items()}
     command = ["docker", *compose(settings, "up", "--detach", "--no-build")]
     with log.open("wb") as stream:
         process = subprocess.Popen(
@@ -139,13 +158,13 @@ def start_services(settings: Settings, rendered: dict[str, Any], console: Consol
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
-            start_new_session=True,  # Ctrl-C is for us, who then end it
+            start_new_session=True,  # Ctrl-C reaches this process, which then ends it
         )
-    progress, deadline = Progress(console), time.monotonic() + PATIENCE
+    progress, deadline = Progress(console), time.monotonic() + TIMEOUT_SECONDS
     try:
         with progress:
             while True:
-                now = containers.observe(settings, memory=False)
+                now = observe()
                 progress.show(now)
                 status = process.poll()
                 if status == 0 and all(service.ready for service in now):
@@ -154,8 +173,8 @@ def start_services(settings: Settings, rendered: dict[str, Any], console: Consol
                 fail_early(settings, now, restarts, log, status)
                 if time.monotonic() > deadline:
                     late = next(service for service in now if not service.ready)
-                    raise failure(settings, late, f"it is {late.health} after {PATIENCE} s")
-                time.sleep(POLL)
+                    raise failure(settings, late, f"it is {late.health} after {TIMEOUT_SECONDS} s")
+                time.sleep(POLL_SECONDS)
     finally:
         process.terminate()
         process.wait()
@@ -165,19 +184,19 @@ def fingerprint(settings: Settings, rendered: dict[str, Any]) -> str:
     """Return a digest of the rendered files, the images by those names, and the containers."""
     names = sorted({service["image"] for service in rendered["services"].values()})
     images = docker(settings, "image", "inspect", "--format={{.Id}}", *names).stdout.split()
-    found = {name: container["Id"] for name, container in containers.find(settings).items()}
+    found = {name: container["Id"] for name, container in client.find(settings).items()}
     return hashlib.sha256(json.dumps([rendered, images, found], sort_keys=True).encode()).hexdigest()
 
 
-def up_to_date(settings: Settings, rendered: dict[str, Any], record: Path) -> bool:
+def up_to_date(settings: Settings, rendered: dict[str, Any], observe: Observe, record: Path) -> bool:
     """Return whether every service is ready and nothing has changed since `up` last said so.
 
-    Compose itself would run the one-shot anew at each `up`, which takes it some seconds. Its own hashes would not do:
-    `config --hash` leaves out what comes by env_file.
+    Compose itself would run the one-shot again at each `up`, which takes some seconds. Its own hashes are of no use
+    here: `config --hash` leaves out what comes by env_file.
     """
     return (
         record.is_file()
-        and all(service.ready for service in containers.observe(settings, memory=False))
+        and all(service.ready for service in observe())
         and record.read_text(encoding="ascii") == fingerprint(settings, rendered)
     )
 
@@ -189,35 +208,36 @@ def fail_early(
     for service in now:
         if service.state == "failed" and status is not None:
             raise failure(settings, service, "it failed")
-        if not service.ready and service.restarts - restarts.get(service.name, 0) >= GIVE_UP_AFTER:
-            raise failure(settings, service, "it ended again and again")
+        if not service.ready and service.restarts - restarts.get(service.name, 0) >= MOST_RESTARTS:
+            raise failure(settings, service, f"it ended {MOST_RESTARTS} times")
     if status:
         unhealthy = [service for service in now if service.health == "unhealthy"]
         if unhealthy:
             raise failure(settings, unhealthy[0], "it is unhealthy")
-        told = last_line(log.read_text(encoding="utf-8", errors="replace"))
-        raise UserError("Docker could not start the services", told or f"exit status {status}", f"see {log}")
+        why = last_line(log.read_text(encoding="utf-8", errors="replace")) or f"exit status {status}"
+        raise UserError("Docker could not start the services", why, f"see {log}", "start-failed")
 
 
 def failure(settings: Settings, service: Service, verdict: str) -> UserError:
-    """Tell why a service did not start, with the end of its own log."""
-    ended = "\n        ".join(lines(settings, service.name, 8) or ["it wrote no log"])
-    if service.name == services.POSTGRES and NO_CLUSTER in ended:
+    """Return why a service did not start, with the end of its own log."""
+    end = "\n        ".join(lines(settings, service.name, 8) or ["it wrote no log"])
+    if service.name == services.POSTGRES and NO_CLUSTER in end:
         return UserError(
             "the volume of postgres is not a complete database, and was left as it is",
             "PG_VERSION is missing in it, or empty",
             f"{PUT_BACK} puts it back, then ./dev up; ./dev reset begins with an empty database and deletes all runs",
+            "database-incomplete",
         )
-    return UserError(
-        f"{service.name} did not start", f"{verdict}; its log ends\n        {ended}", f"./dev logs {service.name}"
-    )
+    why, fix = f"{verdict}; its log ends\n        {end}", f"./dev logs {service.name}"
+    return UserError(f"{service.name} did not start", why, fix, "service-failed")
 
 
 def lines(settings: Settings, service: str, count: int) -> list[str] | None:
     """Return the last lines of a service's log; None where it has no container."""
     with suppress(KeyError):
-        container = containers.find(settings)[service]["Id"]
-        told = docker(settings, "logs", "--timestamps", "--tail", str(count), container, check=False)
+        container = client.find(settings)[service]["Id"]
+        result = docker(settings, "logs", "--timestamps", "--tail", str(count), container, check=False)
         # Both streams, in the order in which they were written.
-        return [line.partition(" ")[2] for line in sorted((told.stdout + told.stderr).splitlines())][-count or None :]
+        stamped = sorted((result.stdout + result.stderr).splitlines())
+        return [line.partition(" ")[2] for line in stamped][-count or None :]
     return None

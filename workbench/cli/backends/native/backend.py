@@ -8,19 +8,18 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import psycopg2
-from psycopg2 import sql
 
-from workbench.cli import keys, machine
+from workbench.cli import database, keys, machine, minimums
 from workbench.cli.backends.native import postgres
-from workbench.cli.backends.native.observe import Service, observe, supervisor_memory
-from workbench.cli.backends.native.start import DISK_NEEDED, MEMORY_NEEDED, TRASH, empty, prepare, start_services
+from workbench.cli.backends.native.observe import observe, supervisor_memory
+from workbench.cli.backends.native.start import TRASH, empty, prepare, start_services
 from workbench.cli.backends.native.supervise import Supervisor
-from workbench.cli.finding import BAD, GOOD, POOR, Finding, looked
+from workbench.cli.finding import ERROR, OK, WARNING, Finding, checked
 from workbench.cli.log_files import follow, last_lines
 from workbench.cli.progress import Progress
 from workbench.cli.settings import SHELL_MARK, Settings
@@ -32,8 +31,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-MIB = 1 << 20
-#: In `.run`: what `./dev` itself set up, the lock that is being held, and what belongs to Docker.
+    from workbench.cli.services import Service
+
+#: In `.run`: what `./dev` itself set up, the lock that is being held, and the files of the docker backend.
 KEPT = frozenset({"uv", "lock", "docker"})
 
 
@@ -59,36 +59,36 @@ class Native:
 
     def observe(self, *, memory: bool = True) -> tuple[Service, ...]:
         """Ask supervisor and the services themselves."""
-        return observe(self.settings, memory=memory)
+        return observe(self.supervisor, memory=memory)
 
     def overhead(self) -> int:
-        """Return what supervisord alone takes, which holds the pages that the services share with it."""
-        return supervisor_memory(self.settings)
+        """Return the memory of supervisord alone, which holds the pages that the services share with it."""
+        return supervisor_memory(self.supervisor)
 
     def leftovers(self) -> int:
-        """Count the processes whose supervisor is gone."""
+        """Return the number of processes whose supervisor has ended."""
         return 0 if self.supervisor.running() else len(self.supervisor.members())
 
     def up(self, console: Console) -> bool:
-        """Bring it up; whatever state an earlier one left, the outcome is the same."""
+        """Start it; the result does not depend on the state that an earlier one left."""
         supervisor = self.supervisor
         started_here = False
         try:
             if supervisor.running() and not supervisor.up_to_date():
-                console.print("The settings have changed: starting anew.")
+                console.print("The settings have changed: restarting.")
                 supervisor.stop()
             if not supervisor.running():
-                prepare(self.settings, console)
+                prepare(supervisor, console)
                 started_here = True
                 supervisor.start()
-            return start_services(supervisor, Progress(console))
+            return start_services(supervisor, partial(observe, supervisor, memory=False), Progress(console))
         except KeyboardInterrupt:
             if started_here:
                 console.print("Stopping what was started ...")
                 supervisor.stop()
             raise
         except OSError as error:
-            raise UserError("the environment could not start", str(error), "./dev doctor") from error
+            raise UserError("the environment could not start", str(error), "./dev doctor", "start-failed") from error
 
     def down(self) -> bool:
         """End every process of the environment."""
@@ -101,9 +101,9 @@ class Native:
         return f"Airflow's database, the emulators' data, the keys and all logs in {self.settings.run}"
 
     def reset(self) -> tuple[str, ...]:
-        """Forget everything but what `./dev` needs to run.
+        """Delete everything but what `./dev` needs to run.
 
-        State is set aside before it is deleted, so that an interrupted reset leaves nothing that half exists.
+        State is moved away before it is deleted, so that an interrupted reset leaves nothing that half exists.
         """
         run = self.settings.run
         self.supervisor.stop()
@@ -126,31 +126,29 @@ class Native:
         return follow({name: self._log(name) for name in services})
 
     def shell(self, words: Sequence[str]) -> NoReturn:
-        """Become the user's shell, or the command; its exit status is ours."""
+        """Replace this process by the user's shell, or by the command."""
         environment = shell_environment(self.settings)
         if not words:
             words = [os.environ.get("SHELL") or "/bin/sh"]
-            print(f"Airflow's environment of {self.root}; exit or Ctrl-D leaves it.", file=sys.stderr)
+            print(f"A shell with Airflow's environment of {self.root}. Leave it with exit or Ctrl-D.", file=sys.stderr)
         if not shutil.which(words[0], path=environment["PATH"]):
-            raise UserError(f"there is no command {words[0]}", "it is not on PATH", "./dev shell -- airflow --help")
+            fix = "./dev shell -- airflow --help"
+            raise UserError(f"the command {words[0]} does not exist", "it is not on PATH", fix, "command-missing")
         os.execvpe(words[0], list(words), environment)  # noqa: S606 the user's own command, as typed
 
     def python(self) -> tuple[str, ...]:
-        """Return this Python, which has everything."""
-        keys.make_keys(self.settings)  # before a first start, Airflow would call every connection unknown
+        """Return this Python, which has all packages."""
+        keys.make_local_keys(self.settings)  # before a first start, Airflow would call every connection unknown
         return (sys.executable,)
 
     def outside(self) -> dict[str, str]:
-        """Return the settings' own."""
+        """Return the settings' own environment."""
         return self.settings.environment
 
     def query(self, statement: str) -> list[dict[str, Any]]:
-        """Ask over the socket, which only this user may open."""
-        with suppress(psycopg2.Error), postgres.connect(self.settings, "airflow") as session:  # it may not be there
-            with session.cursor() as cursor:
-                cursor.execute(sql.SQL(postgres.AS_JSON).format(sql.SQL(statement)))
-                row = cursor.fetchone()
-            return list(row[0]) if row else []
+        """Query over the socket, which only this user can open."""
+        with suppress(psycopg2.Error), postgres.connect(self.settings, postgres.DATABASE) as session:  # it may not run
+            return database.rows(session, statement)
         return []
 
     def make_sample(self, days: Sequence[date], scale: int) -> None:
@@ -163,12 +161,13 @@ class Native:
         )
         if result.returncode:
             why = result.stderr.strip() or result.stdout.strip()
-            raise UserError("the sample data could not be made", why, "./dev status says whether the emulators run")
+            fix = "./dev status shows whether the emulators run"
+            raise UserError("the sample data could not be made", why, fix, "sample-failed")
 
-    def look(self) -> Iterator[Finding]:
-        """Look at PostgreSQL, memory, disk, ports and keys."""
-        yield looked("PostgreSQL", _postgres_version)
-        yield looked("database", self._database)
+    def examine(self) -> Iterator[Finding]:
+        """Check PostgreSQL, database, memory, disk, ports and keys."""
+        yield checked("PostgreSQL", _postgres_version)
+        yield checked("database", self._database)
         yield from self._room()
         yield self._ports()
         yield from self._keys()
@@ -177,41 +176,43 @@ class Native:
         return self.settings.logs / f"{service}.log"
 
     def _database(self) -> str:
-        return "it is complete" if postgres.has_cluster(self.settings) else "there is none yet: ./dev up makes it"
+        return "complete" if postgres.has_cluster(self.settings) else "none yet: ./dev up makes it"
 
     def _room(self) -> Iterator[Finding]:
         memory = machine.free_memory()
-        found = f"{memory // MIB} MiB are free"
-        if memory >= MEMORY_NEEDED or self.runs():
-            yield Finding("memory", GOOD, found)
+        found = minimums.size_text(memory)
+        if memory >= minimums.NATIVE_MEMORY or self.runs():
+            yield Finding("memory", OK, f"{found} free")
         else:
-            yield Finding("memory", POOR, found, f"close something: {MEMORY_NEEDED // MIB} MiB are comfortable")
+            little = minimums.expected(minimums.size_text(minimums.NATIVE_MEMORY), found)
+            yield Finding("memory", WARNING, f"little memory is free: {little}", "close other programs")
         folder = self.settings.run if self.settings.run.is_dir() else self.root
-        yield looked("disk", lambda: machine.check_disk(folder, DISK_NEEDED))
+        yield checked("disk", lambda: machine.check_disk(folder, minimums.NATIVE_DISK))
         if not os.access(folder, os.W_OK):
-            yield Finding("disk", BAD, f"{folder} cannot be written", "fix its owner or mode")
+            yield Finding("disk", ERROR, f"{folder} cannot be written", f"make {folder} yours, and writable")
 
     def _ports(self) -> Finding:
         listed = ", ".join(f"{name}={port}" for name, port in self.settings.ports.items())
         if self.runs():
             ready = all(service.ready for service in self.observe(memory=False))
-            found = "the environment is up" if ready else "something is not healthy"
-            return Finding("ports", GOOD if ready else POOR, f"{found}; {listed}", "" if ready else "./dev status")
-        return looked("ports", lambda: machine.check_ports(self.settings.ports))
+            found = "the environment is up" if ready else "a service is not healthy"
+            return Finding("ports", OK if ready else WARNING, f"{found}; {listed}", "" if ready else "./dev status")
+        return checked("ports", lambda: machine.check_ports(self.settings.ports))
 
     def _keys(self) -> Iterator[Finding]:
         folder = self.settings.keys
         missing = [name for name in keys.MAKERS if not (folder / name).is_file()]
         if not folder.is_dir():
-            yield Finding("keys", GOOD, "there are none yet: ./dev up makes them")
+            yield Finding("keys", OK, "none yet: ./dev up makes them")
         elif "fernet_key" in missing and (self.settings.run / "postgres").is_dir():
-            yield Finding("keys", POOR, "the database was encrypted with a Fernet key that is gone", "./dev reset")
+            fix = f"restore {folder / 'fernet_key'}; else ./dev up makes a new one, which cannot read what is saved"
+            yield Finding("keys", WARNING, "the Fernet key that encrypts the database is missing", fix)
         elif missing:
-            yield Finding("keys", GOOD, f"./dev up will make {', '.join(missing)}")
+            yield Finding("keys", OK, f"./dev up will make {', '.join(missing)}")
 
 
 def shell_environment(settings: Settings) -> Mapping[str, str]:
-    """Return the environment, with the tools first on PATH and a mark that tells it from the user's own wishes."""
+    """Return the environment, with the tools first on PATH, and the names that it exports, which are not the user's."""
     own, users = str(Path(sys.executable).parent), settings.inherited.get("PATH", os.defpath)
     path = os.pathsep.join([own, users, str(postgres.BINARIES)])  # a psql is in there
     database = {"PGHOST": str(settings.sockets / "postgres"), "PGUSER": "airflow", "PGDATABASE": "airflow"}
@@ -224,4 +225,4 @@ def _postgres_version() -> str:
     try:
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError) as error:
-        raise UserError("it does not run", str(error), "rm -rf .venv, then ./dev doctor") from None
+        raise UserError("it does not run", str(error), "rm -rf .venv, then ./dev doctor", "postgres-broken") from None

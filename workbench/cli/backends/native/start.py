@@ -1,4 +1,4 @@
-"""Start the native environment: make what it stands on, then each service as soon as what it needs is there."""
+"""Start the native environment: keys and database first, then each service as soon as what it needs is ready."""
 
 from __future__ import annotations
 
@@ -6,47 +6,45 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from workbench.cli import keys, machine, services
+from workbench.cli import keys, machine, minimums, services
 from workbench.cli.backends.native import postgres
-from workbench.cli.backends.native.observe import Service, observe
-from workbench.cli.backends.native.supervise import Supervisor, make_socket_folder, tail
+from workbench.cli.log_files import tail
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from rich.console import Console
 
+    from workbench.cli.backends.native.supervise import Supervisor
     from workbench.cli.progress import Progress
+    from workbench.cli.services import Service
     from workbench.cli.settings import Settings
 
-MIB = 1 << 20
 #: A first start takes 20 s on two quiet cores; a laptop on battery ten times that.
-PATIENCE = 300
-#: The database, its log and the bytecode of a first start.
-DISK_NEEDED = 500 * MIB
-MEMORY_NEEDED = 1200 * MIB
-POLL = 0.25
-#: How often a service that ends is started again before `up` stops waiting for it.
-RETRIES = 2
+TIMEOUT_SECONDS = 300
+POLL_SECONDS = 0.25
+#: How often a service that ends is restarted before `up` stops waiting for it.
+MOST_RESTARTS = 2
 #: In `.run`: state that is being deleted.
 TRASH = "trash"
 
 
-def prepare(settings: Settings, console: Console) -> None:
-    """Check what a start needs, and make what it stands on."""
-    Supervisor(settings).end_leftovers()
+def prepare(supervisor: Supervisor, console: Console) -> None:
+    """Check what a start needs, and make keys, database and folders."""
+    settings = supervisor.settings
+    supervisor.end_leftovers()
     empty(settings.run / TRASH)  # of a reset that was interrupted
     machine.check_ports(settings.ports)
-    machine.check_disk(settings.run, DISK_NEEDED)
-    available = machine.free_memory()
-    if available < MEMORY_NEEDED:
-        console.print(f"[yellow]{available // MIB} MiB of memory are free[/]; {MEMORY_NEEDED // MIB} are comfortable.")
+    machine.check_disk(settings.run, minimums.NATIVE_DISK)
+    if (free := machine.free_memory()) < minimums.NATIVE_MEMORY:
+        why = minimums.expected(minimums.size_text(minimums.NATIVE_MEMORY), minimums.size_text(free))
+        console.print(f"[yellow]Little memory is free[/]: {why}.")
     warn_of_lost_key(settings, console)
-    keys.make_keys(settings)
-    keys.make_emulators_keys(settings)
-    make_socket_folder(settings)
+    keys.make_local_keys(settings)
+    keys.make_local_emulators_keys(settings)
+    postgres.make_socket_folder(settings)
     postgres.make_cluster(settings)
     settings.airflow_home.mkdir(mode=0o700, exist_ok=True)  # tasks' logs are in it
     # Airflow would write a file of all its defaults, with a key of its own in it.
@@ -54,27 +52,28 @@ def prepare(settings: Settings, console: Console) -> None:
 
 
 def warn_of_lost_key(settings: Settings, console: Console) -> None:
-    """Say so before a new Fernet key is made for a database that was encrypted with another."""
+    """Print a warning before a new Fernet key is made for a database that was encrypted with another."""
     file = settings.keys / "fernet_key"
     if not file.is_file() and postgres.has_cluster(settings):
         console.print(f"[yellow]{file} is missing[/]: a new key is made. Variables and connections that were saved in")
-        console.print("Airflow cannot be read until the old key is back there: save them again, or restore it.")
+        console.print("Airflow cannot be read until the old key is restored: restore it, or save them again.")
 
 
-def start_services(supervisor: Supervisor, progress: Progress) -> bool:
-    """Start every service as soon as what it needs is there, and wait until all are healthy.
+def start_services(supervisor: Supervisor, observe: Callable[..., tuple[Service, ...]], progress: Progress) -> bool:
+    """Start every service as soon as what it needs is ready, and wait until all are healthy.
 
+    :param observe: returns the state of every service; its keyword `timeout` is how many seconds one has to answer.
     :return: whether anything had to be started or waited for.
     """
     settings = supervisor.settings
-    deadline = time.monotonic() + PATIENCE
-    before = {service.name: service for service in observe(settings, memory=False)}
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    before = {service.name: service for service in observe()}
     if all(service.ready for service in before.values()):
         return False
     asked: dict[str, int] = {}
     with progress:
         while True:
-            now = {service.name: service for service in observe(settings, memory=False, patience=POLL)}
+            now = {service.name: service for service in observe(timeout=POLL_SECONDS)}
             progress.show(now.values())
             if all(service.ready for service in now.values()):
                 return True
@@ -84,11 +83,11 @@ def start_services(supervisor: Supervisor, progress: Progress) -> bool:
                     asked[name] = now[name].restarts
                     supervisor.start_service(name)
             if not supervisor.running():
-                raise UserError("the supervisor has ended", tail(supervisor.log), "./dev up")
+                raise UserError("the supervisor has ended", tail(supervisor.log), "./dev up", "start-failed")
             if time.monotonic() > deadline:
                 late = [service for service in now.values() if not service.ready]
-                raise failure(settings, late[0], f"it is {late[0].health} after {PATIENCE} s")
-            time.sleep(POLL)
+                raise failure(settings, late[0], f"it is {late[0].health} after {TIMEOUT_SECONDS} s")
+            time.sleep(POLL_SECONDS)
 
 
 def startable(now: dict[str, Service]) -> tuple[str, ...]:
@@ -110,19 +109,17 @@ def fail_early(settings: Settings, now: Iterable[Service], asked: dict[str, int]
             continue
         if service.state == "failed":
             raise failure(settings, service, "it failed")
-        if service.state != "stopped" and service.restarts - asked[service.name] >= RETRIES:
-            raise failure(settings, service, "it ended again and again, and is still tried from time to time")
+        if service.state != "stopped" and service.restarts - asked[service.name] >= MOST_RESTARTS:
+            raise failure(settings, service, "it ended again and again, and is still restarted from time to time")
 
 
 def failure(settings: Settings, service: Service, verdict: str) -> UserError:
-    """Tell why a service did not start, with the end of its own log."""
-    log = settings.logs / f"{service.name}.log"
-    return UserError(
-        f"{service.name} did not start", f"{verdict}; its log ends\n        {tail(log)}", f"./dev logs {service.name}"
-    )
+    """Return why a service did not start, with the end of its own log."""
+    why = f"{verdict}; its log ends\n        {tail(settings.logs / f'{service.name}.log')}"
+    return UserError(f"{service.name} did not start", why, f"./dev logs {service.name}", "service-failed")
 
 
 def empty(folder: Path) -> None:
-    """Delete a folder of state, if it is there."""
+    """Delete a folder of state, if it exists."""
     if folder.exists():
         shutil.rmtree(folder)

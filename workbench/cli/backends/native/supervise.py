@@ -26,6 +26,7 @@ import psutil
 
 from workbench.cli import services
 from workbench.cli.backends.native import postgres
+from workbench.cli.log_files import tail
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,15 +34,19 @@ if TYPE_CHECKING:
 
     from workbench.cli.settings import Settings
 
-#: supervisord answers within this time, on any machine: it answers nobody while it imports Airflow.
-PATIENCE = 120
-#: A service that ends sooner did not start; it is started again, each time a second later, and never given up.
+#: supervisord answers within this time, on any machine: it does not answer while it imports Airflow.
+TIMEOUT_SECONDS = 120
+#: A service that ends sooner did not start; it is restarted, each time a second later, and never given up.
 START_SECONDS, START_RETRIES = 8, 1_000_000
-#: Bytes left on a disk on which a log may have lost its last lines.
-NEARLY_FULL = 1 << 20
-#: What the running services have loaded for good; DAG files and what they import are read anew by each task.
+#: What the running services have loaded for good; DAG files and what they import are read again by each task.
 LOADED_ONCE = ("requirements/*.txt", "workbench/airflow/*.py")
 LOG_BYTES, LOG_BACKUPS = 10 << 20, 3
+#: A task that ends while the scheduler waits for it reports to the api-server, and may use any other service.
+STOP_ORDER = (
+    ("scheduler", "dag-processor", "triggerer"),
+    ("api-server", services.INIT),
+    (services.EMULATORS, services.POSTGRES),
+)
 
 _HEAD = """\
 ; {digest}
@@ -78,6 +83,28 @@ stdout_logfile_backups={backups}
 
 
 @dataclass(frozen=True)
+class Stop:
+    """How a service is asked to end.
+
+    :ivar signal: what its first process gets, or with `whole_group` each of its processes.
+    :ivar seconds: how long it has before it is killed.
+    """
+
+    signal: str = "TERM"
+    seconds: int = 10
+    whole_group: bool = False
+
+
+#: Tasks of up to ten seconds may finish; what is killed runs again after the next start.
+STOPS = {
+    # The fast shutdown; SIGTERM would wait for every client.
+    services.POSTGRES: Stop("INT", 20),
+    # Its second process ignores the SIGINT that the first one passes on, until ten seconds are over.
+    "triggerer": Stop(whole_group=True),
+}
+
+
+@dataclass(frozen=True)
 class Supervisor:
     """The one supervisord of an environment, running or not."""
 
@@ -85,29 +112,29 @@ class Supervisor:
 
     @property
     def socket(self) -> Path:
-        """Where it is asked and told."""
+        """The unix socket on which it takes requests."""
         return self.settings.sockets / "supervisor.sock"
 
     @property
     def log(self) -> Path:
-        """What it started and what ended."""
+        """Its own log: which services started and ended."""
         return self.settings.run / "supervisor.log"
 
     @property
     def config(self) -> Path:
-        """Its configuration, which begins with the digest of all settings."""
+        """Its configuration file, which begins with the digest of all settings."""
         return self.settings.run / "supervisor.conf"
 
     @property
     def record(self) -> Path:
-        """Which process leads, or led, the session."""
+        """The file that says which process leads, or led, the session."""
         return self.settings.run / "supervisor.json"
 
     def call(self, method: str, *arguments: object) -> Any:
         """Call one of its remote methods.
 
         :raises OSError: where it does not run.
-        :raises xmlrpc.client.Error: where it refuses.
+        :raises xmlrpc.client.Error: where it answers with an error.
         """
         with xmlrpc.client.ServerProxy("http://supervisor", transport=_UnixTransport(self.socket)) as server:
             return getattr(server.supervisor, method)(*arguments)
@@ -133,7 +160,7 @@ class Supervisor:
     def start(self) -> None:
         """Start it, after ending what an earlier one left behind."""
         self.end_leftovers()
-        make_socket_folder(self.settings)
+        postgres.make_socket_folder(self.settings)
         self.settings.logs.mkdir(mode=0o700, exist_ok=True)
         self.log.unlink(missing_ok=True)
         _write(self.config, self.configuration())
@@ -148,14 +175,15 @@ class Supervisor:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while not self.running():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise UserError("the supervisor did not start", tail(self.log), f"see {self.log}, then ./dev up")
+                fix = f"see {self.log}, then ./dev up"
+                raise UserError("the supervisor did not start", tail(self.log), fix, "start-failed")
             time.sleep(0.05)
 
     def start_service(self, name: str) -> None:
-        """Ask for a service; whether it becomes healthy is seen later."""
+        """Ask for a service, and do not wait until it is healthy."""
         if self.processes().get(name, {}).get("statename") == "BACKOFF":  # now, and not after its delay
             with suppress(xmlrpc.client.Fault):  # the delay has just ended
                 self.call("stopProcess", name, False)
@@ -163,9 +191,9 @@ class Supervisor:
             self.call("startProcess", name, False)
 
     def stop(self) -> None:
-        """Stop everything; what others need goes later, and last whatever is left."""
-        for wave in services.STOP_ORDER:
-            self._stop_services(wave)
+        """Stop everything: first the services that need others, last whatever is left."""
+        for names in STOP_ORDER:
+            self._stop_services(names)
         with suppress(OSError, xmlrpc.client.Error, http.client.HTTPException):
             self.call("shutdown")
         if leader := self.leader():
@@ -183,10 +211,10 @@ class Supervisor:
             while waiting & {name for name, info in self.processes().items() if info["pid"]}:
                 time.sleep(0.05)
         except (OSError, http.client.HTTPException):
-            return  # supervisord is gone; what it left is ended below
+            return  # supervisord has ended; `stop` ends what it left
 
     def end_leftovers(self) -> None:
-        """End every process of the session, however it came to be orphaned, and forget the session."""
+        """End every process of the session, also orphans, and remove the session's files."""
         members = self.members()
         for process in members:
             with suppress(psutil.Error):
@@ -204,7 +232,7 @@ class Supervisor:
         """Return every process of the recorded session, and their children."""
         recorded = self._recorded()
         if not recorded or (psutil.pid_exists(recorded[0]) and not self.leader()):
-            return []  # a living stranger with the session's number means that no member of it is left
+            return []  # another process has the session's number: no member of the session is left
         session, started = recorded
         found: dict[int, psutil.Process] = {}
         for process in psutil.process_iter():
@@ -214,7 +242,7 @@ class Supervisor:
         return list(found.values())
 
     def leader(self) -> psutil.Process | None:
-        """Return supervisord itself, if it lives: a number alone may belong to a stranger by now."""
+        """Return supervisord itself, if it lives: by now its number may belong to another process."""
         if recorded := self._recorded():
             with suppress(psutil.Error):
                 process = psutil.Process(recorded[0])
@@ -229,7 +257,7 @@ class Supervisor:
             return None
 
     def configuration(self) -> str:
-        """Return supervisor's configuration; it begins with a digest of what only a new supervisord can take up."""
+        """Return supervisor's configuration; it begins with a digest of what only a new supervisord can read."""
         settings = self.settings
         digest = hashlib.sha256(json.dumps(settings.decided).encode())
         for pattern in LOADED_ONCE:
@@ -244,7 +272,7 @@ class Supervisor:
         )
         for name in services.SERVICES:
             once = name == services.INIT
-            stop = services.STOPS.get(name, services.Stop())
+            stop = STOPS.get(name, Stop())
             text += _PROGRAM.format(
                 name=name,
                 command=_escape(shlex.join([sys.executable, "-m", "workbench.cli.backends.native.component", name])),
@@ -263,7 +291,7 @@ class Supervisor:
 
 
 def alive(process: psutil.Process) -> bool:
-    """Return whether a process still does anything; a zombie waits for its parent alone."""
+    """Return whether a process still runs; a zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -284,7 +312,7 @@ class _UnixTransport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: Any) -> _UnixConnection:
-        """Open the connection, and keep it where `close` looks for it."""
+        """Open the connection, and keep it for `close`."""
         connection = _UnixConnection(self._path)
         self._connection = host, connection
         return connection
@@ -292,7 +320,7 @@ class _UnixTransport(xmlrpc.client.Transport):
 
 class _UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path) -> None:
-        super().__init__("supervisor", timeout=PATIENCE)
+        super().__init__("supervisor", timeout=TIMEOUT_SECONDS)
         self._path = path
 
     def connect(self) -> None:
@@ -303,35 +331,6 @@ class _UnixConnection(http.client.HTTPConnection):
         except OSError:
             self.close()
             raise
-
-
-def make_socket_folder(settings: Settings) -> None:
-    """Make the folder of the sockets for this user alone; under /tmp somebody else may have been there first."""
-    folder = settings.sockets
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    state = folder.lstat()
-    if folder.is_symlink() or state.st_uid != os.geteuid():
-        raise UserError(
-            f"{folder} belongs to somebody else", "the sockets of the services would be theirs", f"remove {folder}"
-        )
-    folder.chmod(0o700)
-
-
-def tail(file: Path, lines: int = 8) -> str:
-    """Return the last lines of a log."""
-    with suppress(OSError), file.open("rb") as stream:
-        stream.seek(max(0, file.stat().st_size - 16_384))
-        text = stream.read().decode(errors="replace").rstrip()
-        return "\n        ".join(text.splitlines()[-lines:]) or f"its log is empty{_full(file)}"
-    return f"it wrote no log{_full(file)}"
-
-
-def _full(file: Path) -> str:
-    """Say that the disk of a log is full, where it is: whatever was written to it is lost then."""
-    with suppress(OSError):
-        if shutil.disk_usage(file.parent).free < NEARLY_FULL:
-            return f": the disk that holds {file.parent} is full"
-    return ""
 
 
 def _escape(value: object) -> str:

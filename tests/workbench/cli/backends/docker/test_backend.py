@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.cli.backends.docker.backend import GID, Docker, readable
-from workbench.cli.finding import POOR
+from workbench.cli.finding import WARNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize(("mode", "is_readable"), [(0o600, False), (0o644, True)])
-def test_a_secret_for_its_owner_alone_is_closed_to_the_containers(tmp_path: Path, mode: int, is_readable: bool) -> None:
+def test_readable(tmp_path: Path, mode: int, is_readable: bool) -> None:
+    """A secret that only its owner can read is closed to the containers."""
     file = tmp_path / "key.json"
     file.touch()
     file.chmod(mode)
@@ -26,7 +27,8 @@ def test_a_secret_for_its_owner_alone_is_closed_to_the_containers(tmp_path: Path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_the_group_of_the_containers_user_may_read_it_too(tmp_path: Path) -> None:
+def test_readable_group(tmp_path: Path) -> None:
+    """The group of the containers' user can read it too."""
     file = tmp_path / "key.json"
     file.touch()
     file.chmod(0o640)
@@ -36,12 +38,13 @@ def test_the_group_of_the_containers_user_may_read_it_too(tmp_path: Path) -> Non
     assert not readable(file)
 
 
-def test_closed_secrets_are_named_with_their_mend(load: Callable[..., Settings], checkout: Path) -> None:
+def test_unreadable(load: Callable[..., Settings], checkout: Path) -> None:
+    """Secrets that the containers cannot read are named, with the fix."""
     folder = checkout / "secrets"
     folder.mkdir()
     for name in ("README.md", "google_service_account.json.example", "google_service_account.json"):
         (folder / name).touch(mode=0o600)
     (finding,) = Docker(load())._unreadable()
     assert finding.subject == "secrets/google_service_account.json"
-    assert finding.verdict == POOR
+    assert finding.verdict == WARNING
     assert finding.fix == f"chmod o+r {folder / 'google_service_account.json'}"

@@ -1,4 +1,4 @@
-"""What Docker tells of a container, in the words that `./dev status` has for a process."""
+"""What Docker knows of a container, in the words that `./dev status` has for a process."""
 
 from __future__ import annotations
 
@@ -34,17 +34,19 @@ oom_kill 2
 
 
 @pytest.mark.parametrize("text", [VERSION_2, VERSION_1], ids=["cgroup 2", "cgroup 1"])
-def test_memory_is_without_the_cache_and_kills_are_the_kernels(text: str) -> None:
+def test_usage(text: str) -> None:
+    """Memory is without the file cache; kills are the kernel's."""
     assert parse_usage(text) == Usage(60 * MIB, 2)
 
 
 @pytest.mark.parametrize("text", ["", "Error response from daemon: container is not running\n"])
-def test_a_container_that_ends_meanwhile_uses_nothing(text: str) -> None:
+def test_usage_gone(text: str) -> None:
+    """A container that ends meanwhile uses nothing."""
     assert parse_usage(text) == Usage(0, 0)
 
 
 def container(status: str, restarts: int = 1, **state: Any) -> dict[str, Any]:
-    """What `docker inspect` gives."""
+    """Return what `docker inspect` returns."""
     known = {"Running": status in {"running", "restarting"}, "Restarting": status == "restarting", "Pid": 7}
     return {
         "State": {"Status": status, "ExitCode": 0, "OOMKilled": False, **known, **state},
@@ -69,21 +71,25 @@ def container(status: str, restarts: int = 1, **state: Any) -> dict[str, Any]:
         (container("dead"), "failed", "none", False),
     ],
 )
-def test_each_state_has_its_word(found: dict[str, Any] | None, state: str, health: str, ready: bool) -> None:
+def test_states(found: dict[str, Any] | None, state: str, health: str, ready: bool) -> None:
+    """Each of Docker's states has its word."""
     seen = service("scheduler", found, Usage(0, 0), 1)
     assert (seen.state, seen.health, seen.ready) == (state, health, ready)
 
 
-def test_the_one_shot_is_done_or_failed() -> None:
+def test_one_shot() -> None:
+    """The one-shot is done or failed."""
     assert service(INIT, container("exited"), Usage(0, 0), 1).state == "done"
     assert service(INIT, container("exited", ExitCode=1), Usage(0, 0), 1).state == "failed"
 
 
-def test_kills_of_tasks_are_counted_and_that_of_the_service_itself_is_not_lost() -> None:
+def test_kills() -> None:
+    """Kills of tasks are counted, and so is that of the service itself."""
     assert service("scheduler", container("running"), Usage(1, 2), 1).kills == 2
     assert service("scheduler", container("exited", OOMKilled=True), Usage(0, 0), 1).kills == 1
 
 
-def test_limit_and_restarts_are_the_containers_own() -> None:
+def test_limits() -> None:
+    """Limit and restarts are the container's own."""
     seen = service("scheduler", container("running", 3), Usage(5, 0), 1)
     assert (seen.limit_bytes, seen.restarts, seen.memory_bytes) == (512 * MIB, 3, 5)

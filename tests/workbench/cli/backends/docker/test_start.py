@@ -1,4 +1,4 @@
-"""A start in Docker ends as soon as it cannot succeed, and says why in the service's own words."""
+"""A start in Docker ends as soon as it cannot succeed, and says why with the end of the service's own log."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from workbench.cli.backends.docker import start as docker_start
-from workbench.cli.backends.native.observe import Service
+from workbench.cli.services import Service
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def seen(name: str, state: str, health: str, restarts: int = 0) -> Service:
 def fail_early(
     load: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[Service, int | None], None]:
-    """Look at one service while Compose runs, or after it has ended."""
+    """Check one service while Compose runs, or after it has ended."""
     log = tmp_path / "up.log"
     log.write_text("Container postgres  Error\ndependency failed to start\n")
     monkeypatch.setattr(docker_start, "lines", lambda settings, service, count: [LAST_WORDS])
@@ -44,9 +44,8 @@ def fail_early(
     ],
     ids=["restarted before and twice now", "healthy again", "may still recover", "Compose tries it again"],
 )
-def test_what_may_still_come_up_is_waited_for(
-    fail_early: Callable[[Service, int | None], None], service: Service, status: int | None
-) -> None:
+def test_waits(fail_early: Callable[[Service, int | None], None], service: Service, status: int | None) -> None:
+    """A start waits for what may still come up."""
     fail_early(service, status)
 
 
@@ -57,11 +56,10 @@ def test_what_may_still_come_up_is_waited_for(
         (seen("airflow-init", "failed", "none"), 1),
         (seen("postgres", "running", "unhealthy"), 1),
     ],
-    ids=["ends again and again", "the one-shot has failed", "Compose has given up"],
+    ids=["ends three times", "the one-shot has failed", "Compose has given up"],
 )
-def test_what_will_not_come_up_is_named_with_the_end_of_its_log(
-    fail_early: Callable[[Service, int | None], None], service: Service, status: int | None
-) -> None:
+def test_gives_up(fail_early: Callable[[Service, int | None], None], service: Service, status: int | None) -> None:
+    """A service that will not come up is named, with the end of its log."""
     with pytest.raises(UserError) as error:
         fail_early(service, status)
     assert error.value.what == f"{service.name} did not start"
@@ -69,16 +67,16 @@ def test_what_will_not_come_up_is_named_with_the_end_of_its_log(
     assert error.value.fix == f"./dev logs {service.name}"
 
 
-def test_a_volume_without_its_version_file_is_named_with_the_way_to_put_it_back(
-    fail_early: Callable[[Service, int | None], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    said = 'initdb: error: directory "/var/lib/postgresql/data" exists but is not empty'
-    monkeypatch.setattr(docker_start, "lines", lambda settings, service, count: [said])
+def test_version_file(fail_early: Callable[[Service, int | None], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A volume without its version file is named, with the command that puts it back."""
+    logged = 'initdb: error: directory "/var/lib/postgresql/data" exists but is not empty'
+    monkeypatch.setattr(docker_start, "lines", lambda settings, service, count: [logged])
     with pytest.raises(UserError, match="left as it is") as error:
         fail_early(seen("postgres", "running", "unhealthy"), 1)
     assert error.value.fix.startswith(docker_start.PUT_BACK)
 
 
-def test_an_error_of_composes_own_is_told_as_it_stands(fail_early: Callable[[Service, int | None], None]) -> None:
+def test_compose_error(fail_early: Callable[[Service, int | None], None]) -> None:
+    """An error of Compose's own is shown unchanged."""
     with pytest.raises(UserError, match="dependency failed to start"):
         fail_early(seen("scheduler", "stopped", "none"), 1)

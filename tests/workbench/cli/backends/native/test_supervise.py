@@ -1,4 +1,4 @@
-"""What supervisor is told, and whose processes are ours."""
+"""What supervisor is configured to do, and which processes belong to the environment."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from workbench.cli import lock_file, progress, services
-from workbench.cli.backends.native import observe, supervise
+from workbench.cli import lock_file, log_files, progress, services
+from workbench.cli.backends.native import observe, postgres, supervise
 from workbench.cli.backends.native.supervise import Supervisor
 from workbench.cli.settings import Settings
 from workbench.errors import UserError
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-def test_supervisor_runs_every_service_and_rotates_its_log(load: Callable[..., Settings]) -> None:
+def test_programs(load: Callable[..., Settings]) -> None:
+    """Every service is run by supervisor, which rotates its log."""
     parser = RawConfigParser()
     parser.read_string(Supervisor(load()).configuration())
     for name in services.SERVICES:
@@ -35,8 +36,9 @@ def test_supervisor_runs_every_service_and_rotates_its_log(load: Callable[..., S
         assert name == services.INIT or int(program["startretries"]) > 40_000
 
 
-def test_its_configuration_survives_blanks_and_percent_signs_in_the_path(checkout: Path) -> None:
-    odd = checkout / "100% odd; place"
+def test_odd_path(checkout: Path) -> None:
+    """A path may hold blanks and percent signs."""
+    odd = checkout / "100% odd; path"
     (checkout / "compose").rename(odd.parent / "kept")
     odd.mkdir()
     (odd.parent / "kept").rename(odd / "compose")
@@ -45,28 +47,31 @@ def test_its_configuration_survives_blanks_and_percent_signs_in_the_path(checkou
     assert "100%% odd" in parser["program:postgres"]["directory"]
 
 
-def test_another_setting_is_another_configuration_and_another_terminal_is_not(load: Callable[..., Settings]) -> None:
+def test_digest_settings(load: Callable[..., Settings]) -> None:
+    """Another setting changes the configuration, another terminal does not."""
     plain = Supervisor(load()).configuration()
     assert Supervisor(load(COLUMNS="80", SSH_TTY="/dev/pts/1")).configuration() == plain
     assert Supervisor(load("AIRFLOW__CORE__PARALLELISM=3\n")).configuration() != plain
     assert Supervisor(load(AIRFLOW__CORE__PARALLELISM="3")).configuration() != plain
 
 
-def test_a_new_lock_is_another_configuration(load: Callable[..., Settings], checkout: Path) -> None:
+def test_digest_lock(load: Callable[..., Settings], checkout: Path) -> None:
+    """A new lock changes the configuration."""
     plain = Supervisor(load()).configuration()
     (checkout / "requirements").mkdir()
     (checkout / "requirements/airflow.txt").write_text("apache-airflow==3.0.7\n")
     assert Supervisor(load()).configuration() != plain
 
 
-def test_the_configuration_holds_no_secret(load: Callable[..., Settings]) -> None:
+def test_no_secret(load: Callable[..., Settings]) -> None:
+    """The configuration holds no secret."""
     settings = load("""AIRFLOW_CONN_AWS_DEFAULT='{"conn_type": "aws", "password": "sesame-open"}'\n""")
     assert "sesame-open" not in Supervisor(settings).configuration()
 
 
 @pytest.fixture
 def orphan() -> Iterator[psutil.Process]:
-    """A process whose session leader is gone."""
+    """A process whose session leader has ended."""
     leader = "import subprocess, sys; p = subprocess.Popen(['sleep', '60'], stdout=subprocess.DEVNULL); print(p.pid)"
     result = subprocess.run(
         [sys.executable, "-c", leader], stdout=subprocess.PIPE, text=True, check=True, start_new_session=True
@@ -77,7 +82,8 @@ def orphan() -> Iterator[psutil.Process]:
         process.kill()
 
 
-def test_an_orphan_is_found_by_its_session_and_ended(load: Callable[..., Settings], orphan: psutil.Process) -> None:
+def test_orphan(load: Callable[..., Settings], orphan: psutil.Process) -> None:
+    """An orphan is found by its session, and ended."""
     supervisor = Supervisor(load())
     supervisor.settings.run.mkdir()
     session = os.getsid(orphan.pid)
@@ -96,9 +102,7 @@ def stranger() -> Iterator[psutil.Process]:
         process.kill()
 
 
-def test_a_stranger_with_a_number_of_ours_is_left_alone(
-    load: Callable[..., Settings], stranger: psutil.Process
-) -> None:
+def test_stranger(load: Callable[..., Settings], stranger: psutil.Process) -> None:
     """After a reboot the recorded number may be anybody's."""
     supervisor = Supervisor(load())
     supervisor.settings.run.mkdir()
@@ -111,19 +115,19 @@ def test_a_stranger_with_a_number_of_ours_is_left_alone(
     assert supervisor.members() == []
 
 
-def test_a_folder_for_sockets_that_somebody_else_made_first_is_refused(
-    load: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_socket_folder(load: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder for sockets that another user made first is refused."""
     elsewhere = tmp_path / "theirs"
     elsewhere.mkdir()
     (tmp_path / "link").symlink_to(elsewhere)
     settings = load()
     monkeypatch.setitem(settings.__dict__, "sockets", tmp_path / "link")
-    with pytest.raises(UserError, match="somebody else"):
-        supervise.make_socket_folder(settings)
+    with pytest.raises(UserError, match="another user"):
+        postgres.make_socket_folder(settings)
 
 
-def test_restarts_and_kills_are_counted_from_supervisors_log(tmp_path: Path) -> None:
+def test_history(tmp_path: Path) -> None:
+    """Restarts and kills are counted from supervisor's log."""
     log = tmp_path / "supervisor.log"
     log.write_text(
         "2026-01-01 00:00:00,000 INFO spawned: 'scheduler' with pid 1\n"
@@ -136,20 +140,23 @@ def test_restarts_and_kills_are_counted_from_supervisors_log(tmp_path: Path) -> 
     assert killed == {"scheduler": 1}
 
 
-def test_the_limits_are_for_every_service_and_sum_to_six_gib(load: Callable[..., Settings]) -> None:
+def test_limits(load: Callable[..., Settings]) -> None:
+    """Every service has a limit; they sum to at most 6 GiB."""
     limits = services.memory_limits(load())
     assert set(limits) == set(services.SERVICES)
     assert sum(limits.values()) <= 6 << 30
 
 
-def test_a_users_own_limit_replaces_that_one(load: Callable[..., Settings]) -> None:
+def test_own_limit(load: Callable[..., Settings]) -> None:
+    """A user's own limit replaces that one and no other."""
     settings = load(SCHEDULER_MEMORY="4g", POSTGRES_MEMORY="1073741824", EMULATORS_MEMORY="2GB")
     limits = services.memory_limits(settings)
     assert (limits["scheduler"], limits["postgres"], limits["emulators"]) == (4 << 30, 1 << 30, 2 << 30)
     assert limits["triggerer"] == services.memory_limits(load())["triggerer"]
 
 
-def test_the_lock_names_its_holder_and_goes_with_it(load: Callable[..., Settings]) -> None:
+def test_lock(load: Callable[..., Settings]) -> None:
+    """The lock names its holder, and ends with it."""
     from rich.console import Console  # noqa: PLC0415
 
     settings, console = load(), Console(record=True)
@@ -175,32 +182,34 @@ def test_the_lock_names_its_holder_and_goes_with_it(load: Callable[..., Settings
     assert console.export_text() == ""
 
 
-def test_an_empty_log_on_a_full_disk_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty log on a full disk says so."""
     log = tmp_path / "emulators.log"
     log.touch()
-    assert supervise.tail(log) == "its log is empty"
-    monkeypatch.setattr(supervise, "NEARLY_FULL", 1 << 62)  # more than any disk has left
-    assert supervise.tail(log) == f"its log is empty: the disk that holds {tmp_path} is full"
+    assert log_files.tail(log) == "its log is empty"
+    monkeypatch.setattr(log_files, "NEARLY_FULL_BYTES", 1 << 62)  # more than any disk has left
+    assert log_files.tail(log) == f"its log is empty: the disk that holds {tmp_path} is full"
     log.write_text("error: it says why")
-    assert supervise.tail(log) == "error: it says why"
+    assert log_files.tail(log) == "error: it says why"
 
 
 @pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")  # it outlives who started it
-def test_a_service_that_ends_again_and_again_is_called_so_and_starts_at_once_when_asked_for(
-    runnable: Callable[..., Settings],
-) -> None:
-    """A real supervisord, and emulators whose environment is gone: without a request, it would wait ever longer."""
+def test_crash_loop(runnable: Callable[..., Settings]) -> None:
+    """A service that ends again and again is called so, and starts at once when asked for.
+
+    A real supervisord, and emulators whose environment is gone: without a request, it would wait ever longer.
+    """
     settings = runnable(PATH=os.environ["PATH"])
     settings.run.mkdir()
     supervisor = Supervisor(settings)
     supervisor.start()
     try:
-        for _ in range(observe.LOOPS_AFTER + 1):
+        for _ in range(services.LOOPS_AFTER + 1):
             supervisor.start_service(services.EMULATORS)
             while supervisor.processes()[services.EMULATORS]["statename"] != "BACKOFF":
                 assert supervisor.running()
-        found = {service.name: service for service in observe.observe(settings, memory=False)}
-        assert found[services.EMULATORS].state == observe.CRASH_LOOPING
+        found = {service.name: service for service in observe.observe(supervisor, memory=False)}
+        assert found[services.EMULATORS].state == services.CRASH_LOOPING
         assert progress.word(found[services.EMULATORS]) == "[red]crash-looping[/]"
         assert found[services.POSTGRES].state == "stopped"
 

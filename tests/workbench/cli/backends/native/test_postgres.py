@@ -15,7 +15,6 @@ from rich.console import Console
 from workbench.cli import keys
 from workbench.cli.backends.native import airflow_init, postgres
 from workbench.cli.backends.native import start as native_start
-from workbench.cli.backends.native.supervise import make_socket_folder
 from workbench.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def settings(load: Callable[..., Settings]) -> Settings:
     """Settings of a checkout in which nothing has been made."""
     settings = load()
     settings.run.mkdir()
-    make_socket_folder(settings)
+    postgres.make_socket_folder(settings)
     return settings
 
 
@@ -66,10 +65,11 @@ def query(settings: Settings, database: str, statement: str) -> list[tuple[objec
         return cursor.fetchall() if cursor.description else []
 
 
-def test_without_its_version_file_it_is_left_alone_and_the_error_says_how_to_go_on(
-    settings: Settings, data: Path
-) -> None:
-    """Whatever took the file away, the runs are still there; the first way to go on brings them back."""
+def test_version_file(settings: Settings, data: Path) -> None:
+    """Without its version file it is left alone, and the error says how to go on.
+
+    Whatever took the file away, the runs are still there; the first way to go on brings them back.
+    """
     (data / "PG_VERSION").unlink()
     before = content(data)
 
@@ -86,7 +86,8 @@ def test_without_its_version_file_it_is_left_alone_and_the_error_says_how_to_go_
 
 
 @pytest.mark.parametrize("kind", ["notes", "file", "link", "nearly"])
-def test_what_is_no_database_is_left_alone(settings: Settings, kind: str) -> None:
+def test_not_a_database(settings: Settings, kind: str) -> None:
+    """What is not a database is left alone."""
     data = settings.run / "postgres"
     if kind == "file":
         data.write_text("mine")
@@ -104,7 +105,8 @@ def test_what_is_no_database_is_left_alone(settings: Settings, kind: str) -> Non
     assert data.is_symlink() == (kind == "link")
 
 
-def test_an_interrupted_initdb_is_made_good_and_an_empty_folder_is_used(settings: Settings) -> None:
+def test_interrupted(settings: Settings) -> None:
+    """An interrupted initdb is repeated, and an empty folder is used."""
     for name in ("postgres", "postgres.unfinished"):
         (settings.run / name).mkdir()
     (settings.run / "postgres.unfinished/PG_VERSION").write_text("16\n")
@@ -113,7 +115,8 @@ def test_an_interrupted_initdb_is_made_good_and_an_empty_folder_is_used(settings
     assert not (settings.run / "postgres.unfinished").exists()
 
 
-def test_a_database_under_the_name_of_an_interrupted_one_is_left_alone(settings: Settings, data: Path) -> None:
+def test_used_draft(settings: Settings, data: Path) -> None:
+    """A database under the name of an interrupted one is left alone."""
     with serving(settings):
         pass
     copy = settings.run / "postgres.unfinished"
@@ -125,27 +128,26 @@ def test_a_database_under_the_name_of_an_interrupted_one_is_left_alone(settings:
 
 
 @pytest.mark.usefixtures("data")
-def test_a_database_that_somebody_restored_is_migrated_and_not_dropped(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`pg_restore` brings the tables and not the comment."""
+def test_restored(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database that somebody restored is migrated and not dropped: `pg_restore` brings no comment of the database."""
     migrated: list[bool] = []
-    monkeypatch.setattr(airflow_init.Settings, "load", lambda: settings)
+    monkeypatch.setattr(airflow_init.Settings, "load", lambda root: settings)
     monkeypatch.setattr(airflow_init, "migrate", lambda: migrated.append(True))
     with serving(settings):
         query(settings, "postgres", "CREATE DATABASE airflow")
         query(settings, "airflow", "CREATE TABLE dag_run AS SELECT 'kept' AS run_id")
         assert airflow_init.main() == 0
         assert query(settings, "airflow", "SELECT run_id FROM dag_run") == [("kept",)]
-        assert airflow_init.is_done(settings)
+        assert postgres.is_migrated(settings)
     assert migrated
 
 
-def test_a_new_fernet_key_for_a_database_that_has_another_is_said(settings: Settings) -> None:
+def test_lost_key(settings: Settings) -> None:
+    """A new Fernet key for a database that has another is announced."""
     console = Console(record=True, file=io.StringIO(), soft_wrap=True)
     native_start.warn_of_lost_key(settings, console)  # the first start
     postgres.make_cluster(settings)
-    keys.make_keys(settings)
+    keys.make_local_keys(settings)
     native_start.warn_of_lost_key(settings, console)
     assert console.export_text() == ""
     (settings.keys / "fernet_key").unlink()
