@@ -20,12 +20,19 @@ ALLOWED = {
     "common": set(),
     "workbench.airflow": {"common", "workbench.errors", "workbench.debugger"},
     "workbench.alerts": {"common", "workbench.errors"},
-    "workbench.debug": {"common", "workbench.errors", "workbench.debugger", "workbench.airflow"},
+    "workbench.debug": {
+        "common",
+        "workbench.errors",
+        "workbench.debugger",
+        "workbench.emulator_check",
+        "workbench.airflow",
+    },
     "workbench.chain": {"common", "workbench.errors", "workbench.debugger", "workbench.airflow", "workbench.debug"},
     "workbench.cli": {"common", "workbench"},
     "workbench.emulators": {"workbench.errors"},
     "workbench.errors": set(),
     "workbench.debugger": set(),
+    "workbench.emulator_check": set(),
 }
 
 
