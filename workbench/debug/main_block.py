@@ -94,6 +94,7 @@ def become_dev_run(dag: Any, request: Request, options: dict[str, Any], *, as_js
             f"dag.test() cannot take {', '.join(options)} here",
             "this terminal has no Airflow environment, and ./dev run has no such option",
             "run the file in ./dev shell",
+            "option-unavailable",
         )
     words = arguments.words(replace(request, dag_id=dag.dag_id, file=dag.fileloc))
     command = [sys.executable, "-m", "workbench.cli", "run", *words]
