@@ -13,9 +13,9 @@ import psycopg2
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.native.conftest import Stack, StackMaker
+    from tests.native.conftest import Stack
 
 pytestmark = [pytest.mark.native, pytest.mark.timeout(900)]
 
@@ -40,14 +40,14 @@ fails()
 
 
 @pytest.fixture(scope="module")
-def stock(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
+def stock(make_stack: Callable[..., Stack]) -> Stack:
     """An environment of stock Airflow, with one DAG that fails beside the pipeline's."""
-    with make_stack("stock") as stack:
-        with (stack.root / ".env").open("a") as settings:
-            settings.write("WORKBENCH_STOCK=1\r\n")
-        (stack.root / "dags/fails.py").write_text(FAILS)
-        stack.up()
-        yield stack
+    stack = make_stack("stock")
+    with (stack.root / ".env").open("a") as settings:
+        settings.write("WORKBENCH_STOCK=1\r\n")
+    (stack.root / "dags/fails.py").write_text(FAILS)
+    stack.up()
+    return stack
 
 
 def until(condition: Callable[[], bool]) -> None:
