@@ -33,6 +33,7 @@ ALLOWED = {
     "workbench.emulator_check": set(),
     "workbench.errors": set(),
     "workbench.debugger": set(),
+    "workbench.emulator_check": set(),
 }
 
 

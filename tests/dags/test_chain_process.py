@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +44,20 @@ def test_pipeline(make_place: Callable[..., Place], tmp_path: Path) -> None:
     ((rows,),) = place.query("SELECT count(*) FROM MARTS.FCT_COMPLAINTS")
     assert 0 < rows <= load["triggering_asset_events"][0]["extra"]["rows"]
     assert "--- publish, try 1" in logs  # the tasks' logs are there, and not in the record
+
+
+def test_stock(make_place: Callable[..., Place], tmp_path: Path) -> None:
+    """As stock, the chain runs by plain `dag.test()`, and its runs have their events."""
+    make_place(sample=True)
+    status, result, logs = chain(tmp_path, "ingest_customers", WORKBENCH_STOCK="1")
+    assert status == 0, logs
+    assert [run["dag_id"] for run in result["runs"]] == ["ingest_customers", "load_warehouse", "transform_marts"]
+    assert result["runs"][1]["run_id"].startswith("asset_triggered__")
+    with closing(sqlite3.connect(next((tmp_path / "debug").glob("airflow-*.db")))) as session:
+        query = """SELECT asset.name FROM dagrun_asset_event JOIN asset_event ON asset_event.id = event_id
+            JOIN asset ON asset.id = asset_id JOIN dag_run ON dag_run.id = dag_run_id
+            WHERE dag_run.dag_id = 'load_warehouse' AND dag_run.logical_date IS NULL"""
+        assert session.execute(query).fetchall() == [("raw_customers",)]
 
 
 def test_skip(make_place: Callable[..., Place], tmp_path: Path) -> None:

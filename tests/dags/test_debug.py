@@ -272,6 +272,18 @@ def test_unknown(home: Path) -> None:
     assert "ingest_call_logs runs nothing on 2026-12-24" in ran.stdout
 
 
+def test_stock(home: Path, several: str) -> None:
+    """As stock, a DAG runs as a whole by plain `dag.test()`; a part of it is refused."""
+    of_counts = ("-m", "workbench.debug", "counts", "--file", several)
+    ran = python(home, *of_counts, "--param", "size=1", "--json", WORKBENCH_STOCK="1")
+    assert states(ran) == {"make": "success", "double[0]": "success", "add": "success"}
+    assert "--- make, try 1" not in ran.stderr
+    refused = python(home, *of_counts, "--task", "make", WORKBENCH_STOCK="1")
+    assert refused.returncode == 1
+    assert "--task is not available" in refused.stdout
+    assert "WORKBENCH_STOCK is set" in refused.stdout
+
+
 def test_broken(home: Path) -> None:
     """A file that does not import is named with its line."""
     broken = home / "broken.py"

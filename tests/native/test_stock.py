@@ -13,9 +13,9 @@ import psycopg2
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from tests.native.conftest import Stack, StackMaker
+    from tests.native.conftest import Stack
 
 pytestmark = [pytest.mark.native, pytest.mark.timeout(900)]
 
@@ -40,14 +40,14 @@ fails()
 
 
 @pytest.fixture(scope="module")
-def stock(make_stack: Callable[..., StackMaker]) -> Iterator[Stack]:
+def stock(make_stack: Callable[..., Stack]) -> Stack:
     """An environment of stock Airflow, with one DAG that fails beside the pipeline's."""
-    with make_stack("stock") as stack:
-        with (stack.root / ".env").open("a") as settings:
-            settings.write("WORKBENCH_STOCK=1\r\n")
-        (stack.root / "dags/fails.py").write_text(FAILS)
-        stack.up()
-        yield stack
+    stack = make_stack("stock")
+    with (stack.root / ".env").open("a") as settings:
+        settings.write("WORKBENCH_STOCK=1\r\n")
+    (stack.root / "dags/fails.py").write_text(FAILS)
+    stack.up()
+    return stack
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -92,18 +92,3 @@ def test_plain(stock: Stack) -> None:
     assert any("LocalExecutor" in " ".join(words) for words in workers), workers
     assert query(stock, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'scheduler\\_%'") == 0
     assert query(stock, "SELECT to_regclass('workbench_watcher')") is None
-
-
-def test_run(stock: Stack) -> None:
-    """F5's run and the chain work by plain `dag.test()`, in a database of their own, with the events attached."""
-    failed = stock.dev("run", "fails", "--json")
-    assert failed.returncode == 1, failed.stdout + failed.stderr
-    assert [task["state"] for task in json.loads(failed.stdout)["tasks"]] == ["failed"]
-    refused = stock.dev("run", "load_warehouse", "--task", "plan")
-    assert "--task is not available" in refused.stderr
-    assert "WORKBENCH_STOCK is set" in refused.stderr
-    chained = stock.dev("chain", "ingest_call_logs", "--param", "partition=2025-11-20", "--json")
-    assert chained.returncode == 0, chained.stdout + chained.stderr
-    runs = json.loads(chained.stdout)["runs"]
-    assert [run["dag_id"] for run in runs] == ["ingest_call_logs", "load_warehouse", "transform_marts"]
-    assert runs[1]["run_id"].startswith("asset_triggered__")

@@ -68,6 +68,7 @@ def run(
             "--task is not available",
             f"it changes Airflow: {compat.why_not('debug_run')}",
             "leave --task out",
+            "option-unavailable",
         )
     part = part_of(dag, tasks) if tasks else dag
     left_out = [task_id for task_id in part.task_dict if tasks and task_id not in tasks]

@@ -68,7 +68,7 @@ def run_here(run: Callable[[], DebugRun], *, as_json: bool) -> DebugRun | None:
         with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
             done = run()
     except UserError as error:
-        content = {"schema": 1, "ok": False, "error": {"what": error.what, "why": error.why, "fix": error.fix}}
+        content = {"schema": 1, "ok": False, "error": error.to_json()}
         lines = f"error: {error.what}\n  why:  {error.why}\n  fix:  {error.fix}"
         print(json.dumps(content, indent=2) if as_json else lines)
         return None
@@ -94,6 +94,7 @@ def become_dev_run(dag: Any, request: Request, options: dict[str, Any], *, as_js
             f"dag.test() cannot take {', '.join(options)} here",
             "this terminal has no Airflow environment, and ./dev run has no such option",
             "run the file in ./dev shell",
+            "option-unavailable",
         )
     words = arguments.words(replace(request, dag_id=dag.dag_id, file=dag.fileloc))
     command = [sys.executable, "-m", "workbench.cli", "run", *words]

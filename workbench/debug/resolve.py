@@ -46,7 +46,10 @@ def resolve(request: Request, dag: Any = None) -> ResolvedRun:
     dag = dag or find(request.dag_id, request.file)
     if request.events and request.date:
         raise UserError(
-            "a run that events trigger has no logical date", "a date and --event are both given", "leave one out"
+            "a run that events trigger has no logical date",
+            "a date and --event are both given",
+            "leave one out",
+            "date-and-event",
         )
     conf = {**request.conf, **_params(dag, request.params)}
     _check(dag, request.date, conf)
@@ -81,7 +84,9 @@ def existing(file: Path) -> Path:
     """
     whole = file.resolve()
     if not whole.is_file():
-        raise UserError(f"file {file} does not exist", f"nothing is at {whole}", "correct the name after --file")
+        raise UserError(
+            f"file {file} does not exist", f"nothing is at {whole}", "correct the name after --file", "file-missing"
+        )
     return whole
 
 
@@ -98,6 +103,7 @@ def choose(ids: Sequence[str], file: Path) -> str:
         f"{file.name} defines {len(ids)} DAGs",
         f"they are {', '.join(ids)}",
         f"choose one: ./dev run {ids[0]} --file {file}",
+        "dag-ambiguous",
     )
 
 
@@ -154,7 +160,7 @@ def _missing(what: str, bag: Any, where: str, fix: str = "./dev run with one of 
     """Return the error for a missing DAG; it names the files that do not import, or else the ids that exist."""
     errors = [_brief(file, error) for file, error in bag.import_errors.items()]
     there = f"{where} {', '.join(sorted(bag.dags)) or 'none'}"
-    return UserError(what, "; ".join(errors) or there, "fix the file" if errors else fix)
+    return UserError(what, "; ".join(errors) or there, "fix the file" if errors else fix, "dag-missing")
 
 
 def _brief(file: str, error: str) -> str:
@@ -175,6 +181,7 @@ def _params(dag: Any, texts: dict[str, str]) -> dict[str, Any]:
                 f"{dag.dag_id} has no param {name}",
                 f"it has {known}",
                 "take one of these for --param, or give any JSON with --conf",
+                "param-unknown",
             )
         param = dag.params.get_param(name)
         meanings = [meaning for meaning in (arguments.value(text), text) if _fits(param, meaning)]
@@ -198,7 +205,10 @@ def _tasks(dag: Any, patterns: Sequence[str]) -> list[str]:
         ids = [task_id for task_id in dag.task_ids if fnmatch.fnmatchcase(task_id, pattern)]
         if not ids:
             raise UserError(
-                f"{dag.dag_id} has no task {pattern}", f"it has {', '.join(dag.task_ids)}", "name one of them"
+                f"{dag.dag_id} has no task {pattern}",
+                f"it has {', '.join(dag.task_ids)}",
+                "name one of them",
+                "task-unknown",
             )
         found += ids
     return found
@@ -214,11 +224,15 @@ def _check(dag: Any, logical_date: datetime | None, conf: dict[str, Any]) -> Non
         params.validate()
     except ParamValidationError as error:
         raise UserError(
-            f"the params do not fit {dag.dag_id}", " ".join(str(error).split()), "--param NAME=VALUE that fits"
+            f"the params do not fit {dag.dag_id}",
+            " ".join(str(error).split()),
+            "--param NAME=VALUE that fits",
+            "params-invalid",
         ) from None
     if logical_date and dag.end_date and logical_date > dag.end_date:
         raise UserError(
             f"{dag.dag_id} runs nothing on {logical_date:%Y-%m-%d}",
             f"it ends on {dag.end_date:%Y-%m-%d}",
             "choose an earlier date",
+            "date-too-late",
         )

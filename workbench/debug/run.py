@@ -151,6 +151,7 @@ def execute(
             f"{', '.join(tasks)}: cannot determine the number of mapped tasks",
             f"{error} never succeeded in the debugger's database",
             f"./dev run {dag.dag_id} once, or name {error} too",
+            "results-missing",
         ) from None
     if emulators.refused and done.state != "success":
         print(DebugRun.read(done).summary())
@@ -159,6 +160,7 @@ def execute(
             "the emulators are not running, and connections point at them",
             f"{first.conn_id} is needed; {first.why}",
             "./dev up, or set your own connections in .env",
+            "emulators-down",
         )
     return done
 
@@ -167,7 +169,9 @@ def _pretended(dag: Any, asset: str, extra: dict[str, Any]) -> Event:
     try:
         return debug_database.pretend(asset, extra)
     except LookupError as error:
-        raise UserError(f"{dag.dag_id} has no asset {asset}", f"it has {error}", "name one of them") from None
+        raise UserError(
+            f"{dag.dag_id} has no asset {asset}", f"it has {error}", "name one of them", "asset-unknown"
+        ) from None
 
 
 def _task(run: Any, task: debug_database.TaskResult) -> dict[str, Any]:
