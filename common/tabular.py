@@ -327,7 +327,7 @@ def _decoded(cells: pa.Array, file: str, first_row: int, column: str) -> pa.Arra
 
 def _records(stream: IO[bytes], file: str) -> Iterator[Any]:
     """Read the records of an array, or JSON lines."""
-    source = io.BufferedReader(_Raw(stream), 1 << 16)
+    source = io.BufferedReader(stream, 1 << 16)  # type: ignore[type-var] # botocore's body has all that it needs
     head = source.peek(1 << 16).lstrip()
     if head.startswith(b"\xef\xbb\xbf"):
         source.read(3)
@@ -348,22 +348,6 @@ def _records(stream: IO[bytes], file: str) -> Iterator[Any]:
     except (ijson.JSONError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadDataError(file, f"is not JSON, or cut off: {reason}", row=count + 1) from None
-
-
-class _Raw(io.RawIOBase):
-    """A response body as a raw stream, for `io.BufferedReader`."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        super().__init__()
-        self.stream = stream
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
 
 def _as_text(value: Any, file: str, row: int, column: str) -> str | None:

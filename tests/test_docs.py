@@ -25,7 +25,7 @@ TEST = re.compile(r"`?(tests/[\w./-]+\.py)::(?:\w+::)?(\w+)")
 COMMAND_ROW = re.compile(r"^\| `\./dev ([\w-]+)[^`]*` \|", re.MULTILINE)
 PAGE_IN_CODE = re.compile(r"\bdocs/(?:adr/\d{4}|[\w/.-]+\.md)")
 #: They are being rewritten.
-NOT_YET = {"docs/adr/0004-exactly-once-loading.md", "docs/adr/0015-a-chain-in-one-process.md"}
+NOT_YET = {"docs/adr/0015-a-chain-in-one-process.md"}
 #: Retired word -> what to write.
 RETIRED = {
     r"\bstand-?ins?\b": "emulator",
