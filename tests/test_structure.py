@@ -33,7 +33,6 @@ ALLOWED = {
     "workbench.emulator_check": set(),
     "workbench.errors": set(),
     "workbench.debugger": set(),
-    "workbench.emulator_check": set(),
 }
 
 
