@@ -207,7 +207,7 @@ def test_a_bad_file_fails_its_own_day_is_told_and_the_others_go_on(stack: Stack,
 
 
 def test_killed_in_the_middle_of_loading_nothing_is_lost_or_loaded_twice(stack: Stack, pipeline: Pipeline) -> None:
-    """Guarantees 1 and 2: the scheduler and its tasks die by SIGKILL while a wave is being loaded."""
+    """Guarantees 1 and 2: the scheduler and its tasks die by SIGKILL while a batch is loaded."""
     days = [f"2025-12-{n}" for n in range(10, 15)]
     for day in days:
         pipeline.put_calls(day, 20)

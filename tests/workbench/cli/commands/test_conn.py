@@ -107,7 +107,7 @@ def test_a_slack_bot_says_where_it_may_post(slack: Callable[[str], str], token: 
     [
         ("xoxb-offline-only-users:read", "lacks the scope chat:write, it has users:read. Add the scope chat:write"),
         ("xoxb-offline-only-", "lacks the scope chat:write, it has none. Add the scope chat:write"),
-        ("xoxb-of-nobody", "Slack says invalid_auth. Slack does not know the token"),
+        ("xoxb-of-nobody", "Slack says invalid_auth. The token is not valid"),
     ],
 )
 def test_a_slack_bot_that_cannot_post_is_refused_with_what_mends_it(
