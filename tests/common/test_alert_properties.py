@@ -1,4 +1,4 @@
-"""Whatever a failure holds, its message is one that Slack takes, reads as plain text, and that tells no secret."""
+"""Whatever a failure holds, its message is one that Slack takes, reads as plain text, and that holds no secret."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ BLOCKS, HEADER, FIELDS, FIELD, SECTION, URL, TEXT_LIMIT = 50, 150, 10, 2000, 300
 
 
 def units(text: str) -> int:
-    """Return the length as those count who count the longest: in UTF-16."""
+    """Return the length in UTF-16 units, the longest way to count."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
@@ -231,8 +231,8 @@ def test_secrets(masker: None, secret: str, before: str, after: str, failure: Fa
     assume(secret not in before + after and "***" not in secret)
     mask_secret(secret)
     for error in (ValueError(f"{before}{secret}{after}"), f"ValueError: {before}{secret}{after}"):
-        told = Failure(**{**failure.record, "error": error_text(error), "kind": "task"})
-        message = json.dumps([told.text, told.blocks], ensure_ascii=False)
+        reported = Failure(**{**failure.record, "error": error_text(error), "kind": "task"})
+        message = json.dumps([reported.text, reported.blocks], ensure_ascii=False)
         for form in {secret, html.escape(secret, quote=False), json.dumps(secret, ensure_ascii=False)[1:-1]}:
             assert form not in message
 

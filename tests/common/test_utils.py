@@ -1,4 +1,4 @@
-"""The failure callback: which failures it tells, whatever it is given."""
+"""The failure callback: which failures it reports, whatever it is given."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ RUN = SimpleNamespace(
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[Failure]:
-    """What is told."""
+def reported(monkeypatch: pytest.MonkeyPatch) -> list[Failure]:
+    """Return what is reported."""
     failures: list[Failure] = []
     monkeypatch.setattr(outbox, "report", failures.append)
     return failures
@@ -37,10 +37,10 @@ def context(**changes: Any) -> dict[str, Any]:
     return {"task_instance": ti, "dag_run": RUN, "exception": ValueError("went wrong")} | changes
 
 
-def test_task(told: list[Failure]) -> None:
+def test_task(reported: list[Failure]) -> None:
     """A failed task is reported with all that the context has."""
     task_failure_alert(context(map_index=3, try_number=3, max_tries=2, params={"alert_channel": "#data"}))
-    (failure,) = told
+    (failure,) = reported
     assert (failure.dag, failure.label, failure.run) == ("d", "t[3]", RUN.run_id)
     assert (failure.attempt, failure.attempts) == (3, 3)
     assert failure.when == "2025-11-20 00:00:00 UTC"
@@ -49,7 +49,7 @@ def test_task(told: list[Failure]) -> None:
     assert failure.error == "ValueError: went wrong"
 
 
-def test_triggered_by(told: list[Failure]) -> None:
+def test_triggered_by(reported: list[Failure]) -> None:
     """A run without a date is reported with the events that triggered it."""
     raw, more = SimpleNamespace(name="raw"), SimpleNamespace(name="more")
     events = [
@@ -59,26 +59,26 @@ def test_triggered_by(told: list[Failure]) -> None:
     ]
     run = SimpleNamespace(dag_id="d", run_id="r", logical_date=None, start_date=DAY, consumed_asset_events=events)
     task_failure_alert(context(dag_run=run))
-    assert told[0].when == ""
-    assert told[0].triggered_by == ("raw of ingest (x 2)", "more")
+    assert reported[0].when == ""
+    assert reported[0].triggered_by == ("raw of ingest (x 2)", "more")
 
 
-def test_lost_try(told: list[Failure]) -> None:
+def test_lost_try(reported: list[Failure]) -> None:
     """A lost try that is followed by another one is not reported; Airflow 3.0.6 calls the callback for it."""
     task_failure_alert(context(exception=None, try_number=1, max_tries=1))
-    assert not told
+    assert not reported
     task_failure_alert(context(exception=None, try_number=2, max_tries=1))
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
-def test_no_retries(told: list[Failure]) -> None:
+def test_no_retries(reported: list[Failure]) -> None:
     """An exception that forbids retries is reported at the first try."""
     task_failure_alert(context(try_number=1, max_tries=2))
-    assert (told[0].attempt, told[0].attempts) == (1, 3)
+    assert (reported[0].attempt, reported[0].attempts) == (1, 3)
 
 
 @pytest.mark.parametrize(("state", "count"), [("running", 1), ("failed", 0), ("skipped", 0)])
-def test_ended_from_outside(state: str, count: int, told: list[Failure]) -> None:
+def test_ended_from_outside(state: str, count: int, reported: list[Failure]) -> None:
     """A task that a person marked, or whose run timed out, is not reported, whatever it raises at its end."""
 
     class Ti(SimpleNamespace):
@@ -89,49 +89,49 @@ def test_ended_from_outside(state: str, count: int, told: list[Failure]) -> None
 
     ti = Ti(dag_id="d", run_id=RUN.run_id, task_id="t", map_index=-1, try_number=1)
     task_failure_alert({"ti": ti, "dag_run": RUN, "exception": OSError("terminated")})
-    assert len(told) == count
+    assert len(reported) == count
 
 
-def test_run_of_failed_tasks(told: list[Failure]) -> None:
+def test_run_of_failed_tasks(reported: list[Failure]) -> None:
     """A run whose tasks failed is reported by these."""
     task_failure_alert(context(reason="task_failure", exception=None))
     task_failure_alert({"dag": SimpleNamespace(dag_id="d"), "run_id": "r", "reason": "task_failure"})
-    assert not told
+    assert not reported
 
 
-def test_run_timeout(told: list[Failure]) -> None:
+def test_run_timeout(reported: list[Failure]) -> None:
     """A run that took too long is reported with its limit."""
     dag = SimpleNamespace(dag_id="d", dagrun_timeout=timedelta(minutes=5), owner="telecoms")
     task_failure_alert(context(reason="timed_out", exception=None, dag=dag))
-    (failure,) = told
+    (failure,) = reported
     assert (failure.kind, failure.task) == ("run", "")
     assert failure.reason == "the run took longer than its limit of 0:05:00"
     assert failure.began == "2025-11-20T00:00:00.000000+00:00"
 
 
-def test_left_to_scheduler(told: list[Failure], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_left_to_scheduler(reported: list[Failure], monkeypatch: pytest.MonkeyPatch) -> None:
     """What has no exception is left to this project's scheduler, which finds out why."""
     monkeypatch.setenv(SCHEDULER_REPORTS, "1")
     task_failure_alert(context(exception=None))
     task_failure_alert(context(reason="timed_out", exception=None))
-    assert not told
+    assert not reported
     task_failure_alert(context())
-    assert len(told) == 1
+    assert len(reported) == 1
 
 
-def test_terminal(told: list[Failure], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_terminal(reported: list[Failure], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Under the debugger the message is shown in the terminal and not sent."""
     monkeypatch.setenv("AIRFLOW_ALERT_TO", "log")
     monkeypatch.setenv("COLUMNS", "200")
     task_failure_alert(context(try_number=2, max_tries=1))
-    assert not told
+    assert not reported
     shown = capsys.readouterr().out
     for part in ("Slack #alerts: Task failed: d.t", "2 of 2", "ValueError: went wrong", "[Open log] http"):
         assert part in shown
 
 
 @pytest.mark.parametrize("broken", [None, {}, {"task_instance": object()}, {"ti": None, "dag_run": None}, 7])
-def test_never_raises(broken: Any, told: list[Failure]) -> None:
+def test_never_raises(broken: Any, reported: list[Failure]) -> None:
     """The callback never raises, whatever the context is."""
     task_failure_alert(broken)
 

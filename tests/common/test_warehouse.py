@@ -88,7 +88,7 @@ class Loading:
         self.pending.remove(published[1])
 
     def load(self) -> list[str]:
-        """Do what a run of the DAG does; give the partitions that it loaded."""
+        """Do what a run of the DAG does; return the partitions that it loaded."""
         loads = self.plan()
         if loads:
             self.publish(*map(self.stage, loads))
@@ -266,7 +266,7 @@ def test_killed(loading: Loading, statement: str) -> None:
         check=False,
     )
     assert killed.returncode == 9, killed.stderr.decode()
-    # Where the publication was committed and no event told of it, its partitions are loaded, and told, once more.
+    # A publication that was committed without an event: its partitions are loaded, and announced, once more.
     assert loading.load() == ["2025-11-20", "2025-11-21"]
     assert loading.visible() == ["a", "b", "c"]
     assert loading.load() == []

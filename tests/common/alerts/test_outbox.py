@@ -1,4 +1,4 @@
-"""Each failure reaches Slack once, whoever notices it, whatever Slack does: against the emulator."""
+"""Each failure reaches Slack once, whichever process finds it, whatever Slack does: against the emulator."""
 
 from __future__ import annotations
 
@@ -149,8 +149,8 @@ def test_burst(inbox: Inbox, hurried: None) -> None:
     *single, burst = inbox.messages()
     assert len(single) == 10
     assert "200 tasks failed" in burst["text"]
-    told = Counter(message["text"].split(",")[0] for message in single)
-    assert set(told.values()) == {1}
+    reported = Counter(message["text"].split(",")[0] for message in single)
+    assert set(reported.values()) == {1}
     assert "First 10 reported individually" in burst["text"]
     assert "180 more" in burst["text"]
     assert Ledger.shared().next_due() is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from common.alerts import rules
 from common.alerts.ledger import Ledger, key_of
 from common.alerts.message import Failure
+from workbench.airflow import failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +47,15 @@ def test_broken_rule(
     monkeypatch.setattr(rules, "RULES", [broken, lambda _session, _since: [CASE]])
     assert list(rules.cases(airflow_session, SINCE)) == [CASE]
     assert "The alert rule broken failed" in caplog.text
+
+
+def test_round(airflow_session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The scheduler's look at the database records the cases of the rules."""
+    monkeypatch.setattr("airflow.utils.session.create_session", lambda: nullcontext(airflow_session))
+    monkeypatch.setattr(rules, "RULES", [lambda _session, _since: [CASE]])
+    ledger = Ledger(tmp_path / "alerts.db")
+    failures.write_down(ledger)
+    assert [message.failure for message in ledger.queued()] == [CASE]
 
 
 def test_found_again(tmp_path: Path) -> None:
