@@ -247,7 +247,7 @@ class DebuggerCases:
         pipeline = live.place.root / "common/pipeline.py"
         entry = live.place.entry(DAG, ingest)
         own = {key: value for key, value in entry.items() if key not in {"module", "args"}} | {"program": str(ingest)}
-        stops = {pipeline: [live.line(pipeline, "cells = read_values(")]}
+        stops = {pipeline: [live.line(pipeline, "values = read_values(")]}
         with Debugger(own, stops, live.place) as debugger:
             stop = debugger.stop()
             assert stop.locals()["partition"] == "'current'"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 CGROUP = Path("/sys/fs/cgroup")
 LOOPBACK = "127.0.0.1"
+#: A process that was killed may hold its port a moment longer than the system names it.
+RELEASE_SECONDS, POLL_SECONDS = 5.0, 0.05
 
 
 def free_memory(cgroup: Path = CGROUP) -> int:
@@ -50,28 +54,33 @@ def check_ports(ports: Mapping[str, int]) -> str:
     :param ports: variable of `.env` -> port.
     :raises UserError: naming the process that listens, where the system says, and the variable to set.
     """
+    deadline = time.monotonic() + RELEASE_SECONDS
     for variable, port in ports.items():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError as error:
-                raise UserError(
-                    f"port {port} is taken",
-                    _holder(port) or error.strerror or "this user may not listen on it",
-                    f"stop that process, or set {variable} in .env to a free port",
-                    "port-taken",
-                ) from None
+        while (taken := _why_taken(port)) is not None:
+            if (holder := _holder(port)) or time.monotonic() > deadline:
+                fix = f"stop that process, or set {variable} in .env to a free port"
+                raise UserError(f"port {port} is taken", holder or taken, fix, "port-taken")
+            time.sleep(POLL_SECONDS)
     return "free: " + ", ".join(f"{variable}={port}" for variable, port in ports.items())
 
 
+def _why_taken(port: int) -> str | None:
+    """Return why this process cannot listen on a port; None where it can."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            in_use = "another user's process listens on it"
+            return in_use if error.errno == errno.EADDRINUSE else error.strerror or "this user may not listen on it"
+    return None
+
+
 def _holder(port: int) -> str:
-    """Return the name of the process that listens on a port."""
-    try:
+    """Return the name of the process that listens on a port; empty where the system does not say."""
+    with suppress(psutil.Error):
         for entry in psutil.net_connections("tcp"):
             if entry.status == psutil.CONN_LISTEN and entry.laddr[1:] == (port,) and entry.pid:
                 process = psutil.Process(entry.pid)
                 return f"{process.name()} (pid {entry.pid}) listens on it: {' '.join(process.cmdline())[:120]}"
-    except psutil.Error:
-        pass
-    return "another user's process listens on it"
+    return ""
