@@ -124,7 +124,7 @@ def test_slack(slack: Callable[[str], str], token: str, answer: str) -> None:
     [
         ("xoxb-offline-only-users:read", "lacks the scope chat:write, it has users:read. Add the scope chat:write"),
         ("xoxb-offline-only-", "lacks the scope chat:write, it has none. Add the scope chat:write"),
-        ("xoxb-of-nobody", "Slack says invalid_auth. Slack does not know the token"),
+        ("xoxb-of-nobody", "Slack says invalid_auth. The token is not valid"),
     ],
 )
 def test_slack_refused(slack: Callable[[str], str], token: str, answer: str) -> None:
