@@ -48,10 +48,12 @@ def samples() -> dict[str, Failure]:
             error='File "telecoms/ingest_agents.py", line 7, in <module>\n    from common import sheet\n'
             "ImportError: cannot import name 'sheet' from 'common'",
         ),
-        "fixed": Failure(kind="fixed", file="telecoms/ingest_agents.py", reason="it did not import for 2 min 10 s"),
+        "fixed": Failure(
+            kind="fixed", file="telecoms/ingest_agents.py", reason="it could not be imported for 2 min 10 s"
+        ),
         "rule": Failure(
             kind="rule", headline="Few calls: 12 on 2025-11-20", dag="ingest_call_logs", run=_TASK.run,
-            reason="the file has less than 100 rows: ask the call centre for the rest",
+            reason="Ask the call centre whether the file is complete.",
         ),
         "repeat": replace(_TASK, error="ValueError: sent before", repeat=True),
     }  # fmt: skip
