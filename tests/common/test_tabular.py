@@ -207,7 +207,7 @@ def test_cells() -> None:
     [
         ([], "sheet: is empty"),
         ([["iD", "NamE", "years", "state"]], "sheet, column experience: experience missing"),
-        ([["iD", "NamE", "experience", "state"], ["1", "a", "2", "b", "c"]], "sheet, row 1: has 5 cells, but there are 4 headings"),
+        ([["iD", "NamE", "experience", "state"], ["1", "a", "2", "b", "c"]], "has 5 cells, but there are 4 headings"),
     ],
 )  # fmt: skip
 def test_broken_sheet(cells: list[list[str]], message: str) -> None:
