@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> Demonstrated:
     began = time.monotonic()
     days = sample_days(settings.environment)
     if args.scale:
-        console.print(f"Making the sample data {args.scale} times as large ...")
+        console.print(f"Creating sample data of {args.scale} times the size ...")
         backend.make_sample(days, args.scale)
     # Airflow's hooks resolve connections from the environment, and warn of what nobody here can fix.
     os.environ.update(backend.outside() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"})

@@ -1,4 +1,4 @@
-"""Show health, memory, connections, import errors, times of parsing."""
+"""Show health, memory, connections, import errors and parse times."""
 
 from __future__ import annotations
 
