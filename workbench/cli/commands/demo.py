@@ -102,7 +102,7 @@ class Demonstrated:
             )
         console.print(table)
         if self.unchanged is not None:
-            console.print("No rows in the marts changed." if self.unchanged else "[yellow]Rows in the marts changed.")
+            console.print("No row of the marts changed." if self.unchanged else "[yellow]Rows of the marts changed.")
         verdict = "[green]All numbers agree" if self.ok else "[red]A number differs: see above"
         console.print(f"{verdict}[/], {self.seconds:.0f} s.\n\nWhere to go next:")
         for what, where in self.links.items():
