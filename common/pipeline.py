@@ -52,7 +52,7 @@ def day_of(params: Mapping[str, Any], logical_date: datetime | None) -> str:
         return str(day)
     if logical_date is None:
         raise AirflowFailException(
-            "Which day? This run has no logical date: trigger it with one, or with the parameter partition=YYYY-MM-DD."
+            "This run has no day: trigger it with a logical date, or with the parameter partition=YYYY-MM-DD."
         )
     return logical_date.strftime("%Y-%m-%d")
 

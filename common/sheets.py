@@ -46,7 +46,9 @@ def read_values(spreadsheet: str, cells: str, conn_id: str = CONNECTION) -> list
         except RefreshError as error:
             if error.retryable:
                 raise
-            raise AccessRefusedError("Google", f"the service account's key is not accepted: {error}", conn_id) from None
+            raise AccessRefusedError(
+                "Google", f"Google did not accept the service account's key: {error}", conn_id
+            ) from None
     if response.status_code in _REFUSALS:
         raise AccessRefusedError("Google Sheets", f"{spreadsheet!r}, {cells!r}: {_reason(response.text)}", conn_id)
     response.raise_for_status()

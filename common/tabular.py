@@ -91,7 +91,7 @@ def match_headings(dataset: Dataset, headings: Sequence[str], file: str) -> dict
                 unknown.append(heading)
         elif column in found:
             raise BadDataError(
-                file, f"the headings {headings[found[column]]!r} and {heading!r} mean the same", column=column
+                file, f"the headings {headings[found[column]]!r} and {heading!r} mean the same column", column=column
             )
         else:
             found[column] = position
@@ -127,7 +127,7 @@ def read_json(stream: IO[bytes], dataset: Dataset, file: str) -> Iterator[pa.Rec
     rows = []
     for row, record in enumerate(_records(stream, file), start=1):
         if not isinstance(record, dict):
-            raise BadDataError(file, f"is {_shown(record)}, which is not a record", row=row)
+            raise BadDataError(file, f"is {_shown(record)}, which is not an object", row=row)
         cells: dict[str, str | None] = {}
         for key, value in record.items():
             if key not in columns_of:
@@ -158,7 +158,7 @@ def read_cells(cells: Sequence[Sequence[Any]], dataset: Dataset, file: str) -> I
     while chunk := list(islice(rows, ROWS)):
         for row, line in chunk:
             if len(line) > width:
-                raise BadDataError(file, f"has {len(line)} cells under {width} headings", row=row)
+                raise BadDataError(file, f"has {len(line)} cells, but there are {width} headings", row=row)
         yield pa.RecordBatch.from_arrays(
             [
                 _texts([_as_text(line[i], file, row, column) if i < len(line) else None for row, line in chunk])
@@ -347,7 +347,7 @@ def _records(stream: IO[bytes], file: str) -> Iterator[Any]:
                     count += 1
     except (ijson.JSONError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadDataError(file, f"is not JSON, or cut off: {reason}", row=count + 1) from None
+        raise BadDataError(file, f"is not JSON, or is cut off: {reason}", row=count + 1) from None
 
 
 def _as_text(value: Any, file: str, row: int, column: str) -> str | None:

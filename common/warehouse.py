@@ -148,7 +148,9 @@ class Warehouse:
                 todo.append(_load(latest, keys))
         pending.remove(answered)
         if len(todo) > MOST:
-            log.warning("%d partitions are left for the next run, at the latest that of the sweep", len(todo) - MOST)
+            log.warning(
+                "%d partitions are left for the next run; the sweep starts one if no event does", len(todo) - MOST
+            )
             todo = sorted(todo, key=lambda load: load["announced_at"])[:MOST]
         if todo:
             self._run("setup.sql", lake_url=f"s3://{_lake_bucket()}/raw/")

@@ -62,7 +62,7 @@ def test_no_venv(checkout: Path, bare_path: Path) -> None:
     python.chmod(0o755)
     result = dev(checkout, "status", PATH=str(bare_path))
     assert result.returncode == 1
-    assert "error: no virtual environment can be made" in result.stderr
+    assert "error: cannot create a virtual environment" in result.stderr
     assert "fix:  apt install python3.11-venv" in result.stderr
 
 
@@ -96,7 +96,7 @@ def test_set_up(checkout: Path) -> None:
     assert first.returncode == 0, first.stderr
     assert first.stderr == (
         "Setting up, once (a minute or two): uv\n"
-        f"{checkout}/.venv was not made by ./dev: it is kept as {checkout}/.venv.before\n"
+        f"{checkout}/.venv was not made by ./dev; it was moved to {checkout}/.venv.before\n"
         " .venv .venv-emulators: done\n"
     )
     assert (checkout / ".venv.before" / "mine.txt").read_text() == "mine"

@@ -70,8 +70,8 @@ def run_reason(reason: str, limit: timedelta | None) -> str:
     if reason == "timed_out":
         return f"the run took longer than its limit{f' of {limit}' if limit else ''}"
     if reason == "all_tasks_deadlocked":
-        return "deadlock: none of its remaining tasks can run, though no task failed"
-    return reason.replace("_", " ") or "the run failed, though none of its tasks did"
+        return "deadlock: no task failed, but none of the remaining tasks can run"
+    return reason.replace("_", " ") or "the run failed, but none of its tasks did"
 
 
 def error_text(exception: BaseException | str | None) -> str:
@@ -86,7 +86,7 @@ def error_text(exception: BaseException | str | None) -> str:
     try:
         text = str(exception)
     except Exception as broken:  # noqa: BLE001 an exception that cannot be shown is still a failure
-        text = f"(its text cannot be shown: {type(broken).__name__})"
+        text = f"(its message cannot be shown: {type(broken).__name__})"
     # First masked, then cut: half a secret would not be masked.
     return str(redact(f"{kind}: {text}" if text else kind))[:ERROR]
 

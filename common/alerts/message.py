@@ -94,8 +94,8 @@ class Failure:
             "task": f"Task failed: {self.dag}.{self.label}",
             "run": f"DAG run failed: {self.dag}",
             "burst": f"{self.count} tasks failed: {self.dag}",
-            "import": f"DAG file does not import: {os.path.basename(self.file)}",  # noqa: PTH119 of no file here
-            "fixed": f"DAG file imports again: {os.path.basename(self.file)}",  # noqa: PTH119 as above
+            "import": f"DAG file cannot be imported: {os.path.basename(self.file)}",  # noqa: PTH119 of no file here
+            "fixed": f"DAG file can be imported again: {os.path.basename(self.file)}",  # noqa: PTH119 as above
             "rule": self.headline,
         }
         return titles[self.kind]
@@ -168,7 +168,7 @@ class Failure:
         if self.kind == "task" and self.count:
             notes.append(f"{self.count} tasks of this run have failed.")
         if self.repeat:
-            notes.append("Slack did not answer when this was sent before, so it may appear twice.")
+            notes.append("This message may appear twice: Slack did not answer the first time.")
         return notes
 
     def _named(self) -> str:

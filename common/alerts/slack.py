@@ -37,8 +37,8 @@ OF_A_CHANNEL = {
     "not_in_channel": "Invite the bot to {channel}: type /invite @<bot> there",
     "is_archived": "Channel {channel} is archived: set AIRFLOW_ALERT_CHANNEL to another one",
     "restricted_action": "The workspace lets only some members post to {channel}",
-    "invalid_blocks": "Slack cannot read this message: please report a bug of the alerts",
-    "msg_too_long": "This message is too long for Slack: please report a bug of the alerts",
+    "invalid_blocks": "Slack rejected the format of this message: please report this as a bug",
+    "msg_too_long": "This message is too long for Slack: please report this as a bug",
 }
 OF_ALL = {
     "invalid_auth": "The token is not valid: put the bot token (xoxb-...) of your Slack app into "
@@ -189,7 +189,7 @@ def _refused(error: Any, channel: str) -> UnsentError:
     wait = retry_after(error.response)
     if name in OF_A_CHANNEL:
         return UnsentError(f"Slack says {name}", OF_A_CHANNEL[name].format(channel=channel), one=True)
-    fix = OF_ALL.get(name, "No action needed, unless it lasts: see https://slack-status.com")
+    fix = OF_ALL.get(name, "No action needed; if it lasts, see https://slack-status.com")
     if name == "missing_scope" and data.get("needed"):
         fix = fix.replace("chat:write", str(data["needed"]))
     return UnsentError(f"Slack says {name}", fix, wait=wait)

@@ -1,7 +1,7 @@
-"""Take the agents from their Google Sheet to the lake.
+"""Copy the agents from their Google Sheet to the lake.
 
 Each run replaces `raw/agents/agents.parquet` and emits an event. An empty sheet or a renamed column fails the run, and
-the lake keeps what it had.
+the lake keeps its old data.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Take one day's call log from the source bucket to the lake, when the day is over.
+"""Copy one day's call log from the source bucket to the lake, when the day is over.
 
 Each run replaces the day's `raw/call_logs/YYYY/MM/DD/` and emits an event. If the file is missing, the run is
 skipped without an event: clear it once the file is there. A bad file fails the run and names row and column; the lake
-keeps what it had. To run one day by hand, trigger the DAG with the parameter `partition`.
+keeps its old data. To run one day by hand, trigger the DAG with the parameter `partition`.
 """
 
 from __future__ import annotations

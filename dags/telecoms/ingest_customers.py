@@ -1,7 +1,7 @@
-"""Take the customers from the source bucket's CSV to the lake.
+"""Copy the customers from the source bucket's CSV to the lake.
 
 Each run replaces `raw/customers/customers.parquet` and emits an event. If the file is missing, the run is skipped
-without an event. A bad file fails the run and names row and column; the lake keeps what it had.
+without an event. A bad file fails the run and names row and column; the lake keeps its old data.
 """
 
 from __future__ import annotations

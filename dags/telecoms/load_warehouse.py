@@ -5,10 +5,10 @@ An event of a raw asset triggers it. `plan` does not rely on that event: an inge
 events, passes it only one of them, or triggers none because this DAG was paused. The cost of a run depends on what is
 to be loaded, not on all files and events of the past. For an event without a notice, made in the UI, `plan` adds one.
 
-`stage` copies each partition by itself, invisibly; a bad file fails its own `stage`, and the others go on. `publish`
-makes everything that was staged current in one statement, and emits the one event of the run. `tidy` removes the
-notices that are answered, and rows that no reader can see any more. `all_loaded` does nothing: it is the last task, so
-that a failed `stage` fails the run.
+`stage` copies each partition in a task of its own, and no reader sees it yet; a bad file fails only its own task.
+`publish` makes everything that was staged visible in one statement, and emits the one event of the run. `tidy`
+removes the notices of loaded partitions, and rows that no reader can see any more. `all_loaded` does nothing: it is
+the last task, so that a failed `stage` fails the run.
 
 The sweep every 15 minutes loads what has a notice and triggered no run: an event that came while this DAG was paused
 (unpausing triggers nothing), an ingest that was killed before its event, and the partitions of a run that failed.

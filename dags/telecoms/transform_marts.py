@@ -1,7 +1,7 @@
 """Rebuild the four marts from what the warehouse holds, all of them from the same state.
 
 A published batch triggers it. `snapshot` copies in one statement which load of each partition is current. Every mart is
-built from that copy, so that all marts see a batch that is published meanwhile, or none does. Each mart is replaced in
+built from that copy: if a batch is published meanwhile, either all marts see it or none. Each mart is replaced in
 one statement: a reader sees the old one or the new one.
 """
 

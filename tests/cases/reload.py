@@ -80,7 +80,11 @@ DEADLY: dict[str, tuple[str, int | None, str]] = {
     "garbles": (r"import os; os.write(0, b'\0\0\0\4none')", None, ""),
     "no_text": (r"raise ValueError('\udcff\0')", 3, "surrogates not allowed"),
     "no_string": (NO_STRING, 4, "SystemExit: 4"),
-    "not_stored": (PARTIAL.format(r"description='\0'"), None, "Airflow's database refuses what it defines"),
+    "not_stored": (
+        PARTIAL.format(r"description='\0'"),
+        None,
+        "Airflow's database does not accept the DAGs of this file",
+    ),
 }
 #: What it does there -> and has its DAG all the same.
 HARMLESS = {

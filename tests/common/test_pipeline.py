@@ -25,7 +25,7 @@ def test_day() -> None:
 
 def test_no_day() -> None:
     """The error of a run without a day says how to pass one."""
-    with pytest.raises(AirflowFailException, match="trigger it with one, or with the parameter partition=YYYY-MM-DD"):
+    with pytest.raises(AirflowFailException, match="or with the parameter partition=YYYY-MM-DD"):
         day_of({}, None)
 
 

@@ -177,12 +177,12 @@ def test_json(as_lines: bool) -> None:
     ("text", "message"),
     [
         ("", "file.json: is empty"),
-        ("[1]", "file.json, row 1: is 1, which is not a record"),
-        (json.dumps([complaint(), complaint()])[:-20], "file.json, row 2: is not JSON, or cut off"),
+        ("[1]", "file.json, row 1: is 1, which is not an object"),
+        (json.dumps([complaint(), complaint()])[:-20], "file.json, row 2: is not JSON, or is cut off"),
         ('{"complaint_id": 1}\n{"complaint_id"', "file.json, row 1, column customer_id: customer_id, complaint_"),
         (json.dumps([complaint(request_date={"at": 1})]), "file.json, row 1, column request_date: {'at': 1} is not a"),
         (json.dumps([{k: v for k, v in complaint().items() if k != "agent ID"}]), "row 1, column agent_id: agent_id"),
-        ("<html>", "file.json, row 1: is not JSON, or cut off"),
+        ("<html>", "file.json, row 1: is not JSON, or is cut off"),
     ],
 )  # fmt: skip
 def test_broken_json(text: str, message: str) -> None:
@@ -207,7 +207,7 @@ def test_cells() -> None:
     [
         ([], "sheet: is empty"),
         ([["iD", "NamE", "years", "state"]], "sheet, column experience: experience missing"),
-        ([["iD", "NamE", "experience", "state"], ["1", "a", "2", "b", "c"]], "sheet, row 1: has 5 cells under 4"),
+        ([["iD", "NamE", "experience", "state"], ["1", "a", "2", "b", "c"]], "has 5 cells, but there are 4 headings"),
     ],
 )  # fmt: skip
 def test_broken_sheet(cells: list[list[str]], message: str) -> None:

@@ -154,4 +154,4 @@ def test_exception_text() -> None:
             raise RuntimeError
 
     assert callback_context.error_text(KeyboardInterrupt()) == "KeyboardInterrupt"
-    assert callback_context.error_text(Broken()) == "Broken: (its text cannot be shown: RuntimeError)"
+    assert callback_context.error_text(Broken()) == "Broken: (its message cannot be shown: RuntimeError)"

@@ -146,7 +146,7 @@ def test_front_door(developer: Developer) -> None:
         "aws_default",
         "slack_api_default",
     }
-    assert "Up already" in developer.inside("./dev", "up")
+    assert "Already up" in developer.inside("./dev", "up")
     for command in (["down"], ["reset", "--yes"], ["logs", "scheduler"]):
         refused = developer.try_inside("./dev", *command)
         assert refused.returncode == 1

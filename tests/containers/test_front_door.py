@@ -86,7 +86,7 @@ def test_demo(front: Stack) -> None:
 def test_up_again(front: Stack) -> None:
     """`up` again changes nothing."""
     before = {name: front.container(name)["State"]["StartedAt"] for name in SERVICES}
-    assert "Up already" in front.dev("up").stdout
+    assert "Already up" in front.dev("up").stdout
     assert {name: front.container(name)["State"]["StartedAt"] for name in SERVICES} == before
 
 
@@ -158,7 +158,7 @@ def test_no_second(front: Stack) -> None:
     """No second, native environment is started beside it."""
     result = front.dev("up", "--mode", "native")
     assert result.returncode == 1
-    assert "the environment runs already, in docker mode" in result.stderr
+    assert "the environment is already running, in docker mode" in result.stderr
 
 
 def test_other_checkout(front: Stack, elsewhere: Stack) -> None:

@@ -88,6 +88,6 @@ def test_wrong_request(tmp_path: Path) -> None:
     """What is wrong with a request is in the JSON."""
     status, result, _ = chain(tmp_path, "ingest_call_logs", "--param", "partition=someday")
     assert status == 1
-    assert "do not fit" in result["error"]["what"]
+    assert "are not valid for" in result["error"]["what"]
     status, result, _ = chain(tmp_path, "nonsense")
     assert (status, result["error"]["what"]) == (1, "DAG nonsense does not exist")

@@ -211,7 +211,7 @@ def test_several(home: Path, several: str) -> None:
     """In a file of several DAGs, none is guessed."""
     ran = python(home, "-m", "workbench.debug", "--file", several)
     assert ran.returncode == 1
-    assert "they are counts, other" in ran.stdout
+    assert "its DAGs are counts, other" in ran.stdout
     assert "./dev run counts --file" in ran.stdout
 
 
@@ -226,7 +226,7 @@ def test_params(home: Path, several: str) -> None:
     assert "day '2025'" in ran.stderr
     refused = python(home, *of_counts, "--param", "size=many")
     assert refused.returncode == 1
-    assert "the params do not fit counts" in refused.stdout
+    assert "the params are not valid for counts" in refused.stdout
     unknown = python(home, *of_counts, "--param", "sise=1")
     assert "counts has no param sise" in unknown.stdout
 
@@ -269,7 +269,7 @@ def test_unknown(home: Path) -> None:
     ran = python(home, *load, "--event", "raw_call_log", "partition=2025-11-20")
     assert "load_warehouse has no asset raw_call_log" in ran.stdout
     ran = python(home, "-m", "workbench.debug", "ingest_call_logs", "2026-12-24", TELECOMS_END_DATE="2025-11-22")
-    assert "ingest_call_logs runs nothing on 2026-12-24" in ran.stdout
+    assert "ingest_call_logs has no run on 2026-12-24" in ran.stdout
 
 
 def test_stock(home: Path, several: str) -> None:

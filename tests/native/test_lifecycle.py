@@ -156,7 +156,7 @@ def test_crash_loop(laptop: Stack) -> None:
     eventually(lambda: laptop.service("emulators").state == "crash-looping", "it is said to end again and again")
     status = laptop.dev("status")
     assert "emulators was started" in status.stdout
-    assert "./dev logs emulators says why, ./dev up tries again" in status.stdout
+    assert "./dev logs emulators shows why, then ./dev up" in status.stdout
     assert status.returncode == 1
     environment.symlink_to(target)
 
@@ -192,7 +192,7 @@ def test_orphans(laptop: Stack) -> None:
     leader = psutil.Process(json.loads(supervisor.record.read_text())["pid"])
     orphans = supervisor.members()
     kill([leader])
-    assert "of an earlier start are left" in laptop.dev("status").stdout
+    assert "of an earlier start still run" in laptop.dev("status").stdout
 
     laptop.up()
 

@@ -87,7 +87,7 @@ def test_demo(stock: Stack) -> None:
 def test_plain(stock: Stack) -> None:
     """No module of workbench.airflow changes anything: stock's executor runs, nothing listens, nothing watches."""
     log = (stock.settings.logs / "scheduler.log").read_text(errors="replace")
-    assert "WORKBENCH_STOCK is set: the scheduler is Airflow's own" in log
+    assert "WORKBENCH_STOCK is set: the scheduler runs without this project's changes" in log
     workers = [child.cmdline() for child in psutil.Process(stock.pid("scheduler")).children()]
     assert any("LocalExecutor" in " ".join(words) for words in workers), workers
     assert query(stock, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'scheduler\\_%'") == 0

@@ -75,7 +75,7 @@ def new_events(session: Session, dag_id: str, until: datetime, *, catchup: bool)
         newest_first = of_asset.order_by(AssetEvent.timestamp.desc(), AssetEvent.id.desc())
         found += [tuple(row) for row in session.execute(newest_first.limit(MOST + 1))]
     if len(found) > MOST:
-        log.warning("More than %d events trigger a run of %s: it is handed the newest %d", MOST, dag_id, MOST)
+        log.warning("More than %d events trigger a run of %s: it gets only the newest %d", MOST, dag_id, MOST)
     return [number for _, number in sorted(found)[-MOST:]]
 
 

@@ -65,7 +65,7 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
         try:
             found = super()._find_files_in_bundle(bundle)
         except Exception as error:
-            log.exception("No new files of %s", bundle.path)
+            log.exception("New files of %s cannot be found", bundle.path)
             words = f"{error} ({type(error).__name__}); until this is fixed, no new DAG file is found"
             self._unlisted[str(bundle.path)] = words
             return [path for path in self._listed.get(bundle.name, []) if (bundle.path / path).exists()]
@@ -156,11 +156,11 @@ class SturdyManager(stock.DagFileProcessorManager):  # type: ignore[misc] # Airf
         except Exception as error:
             if _database_is_away(error):
                 raise
-            log.exception("What %s defines cannot be stored", file.rel_path)
+            log.exception("The DAGs of %s cannot be stored", file.rel_path)
             # A transaction that has failed before says so first.
             words = str(getattr(error, "orig", None) or error).rpartition("Original exception was: ")[2]
             words = (words.splitlines() or [type(error).__name__])[0]
-            result = _failed(file, f"Airflow's database refuses what it defines: {words}")
+            result = _failed(file, f"Airflow's database does not accept the DAGs of this file: {words}")
             self._file_stats[file] = self._write(result, bundle, began, runs)
         return result
 
@@ -241,7 +241,7 @@ def _guarded(read: Callable[[socket], bool], *, endless: bool) -> Callable[[sock
         except OSError:
             raise
         except Exception:
-            log.exception("The output of a parse is not valid; the rest is dropped")
+            log.exception("The output of a parse is not valid; the rest is ignored")
             left = 0
             return not endless
 

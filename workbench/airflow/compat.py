@@ -62,7 +62,7 @@ def why_not(module: str) -> str:
     """Return why a module is off, as the end of a sentence."""
     if stock():
         return f"{STOCK} is set"
-    return f"it knows Airflow {', '.join(KNOWN[module])}, and this is {version()}"
+    return f"it supports Airflow {', '.join(KNOWN[module])}, and this is {version()}"
 
 
 def install(module: str) -> None:

@@ -83,9 +83,9 @@ def use_own_database(folder: Path) -> None:
     os.environ["AIRFLOW__LOGGING__BASE_LOG_FOLDER"] = str(folder / "logs")
     if not database.exists():
         began = time.monotonic()
-        print(f"Making the debugger's database, once: {database}", file=sys.stderr, flush=True)
+        print(f"Creating the debugger's database (only once): {database}", file=sys.stderr, flush=True)
         _make(database)
-        print(f"  made in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
+        print(f"  created in {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
     _connect(database)
     _open.append(database)
 

@@ -66,8 +66,8 @@ def run(
     if tasks and not compat.supported("debug_run"):
         raise UserError(
             "--task is not available",
-            f"it changes Airflow: {compat.why_not('debug_run')}",
-            "leave --task out",
+            f"it needs a change of Airflow that is off: {compat.why_not('debug_run')}",
+            "run without --task",
             "option-unavailable",
         )
     part = part_of(dag, tasks) if tasks else dag

@@ -235,7 +235,7 @@ def load(name: str) -> None:
     try:
         importlib.import_module(name)
     except Exception:
-        log.warning("%s names %s, which does not import", PRELOAD, name, exc_info=True)
+        log.warning("%s names %s, which cannot be imported", PRELOAD, name, exc_info=True)
 
 
 class ChangeListener:
@@ -307,7 +307,10 @@ class ChangeListener:
             self._failed |= any(notify.payload == self.FAILED for notify in self._connection.notifies)
             self._connection.notifies.clear()
         except psycopg2.Error:
-            log.warning("The database closed the connection for changes; the scheduler looks every %s s", SLEEP_SECONDS)
+            log.warning(
+                "The database closed the connection that reports changes; the scheduler checks every %s s",
+                SLEEP_SECONDS,
+            )
             self._give_up()
 
     def _give_up(self) -> None:
@@ -329,7 +332,9 @@ class ChangeListener:
                 self._make_triggers(cursor)
                 cursor.execute(f"LISTEN {self.CHANNEL}")
         except Exception:
-            log.warning("No notifications of changes; the scheduler looks every %s s", SLEEP_SECONDS, exc_info=True)
+            log.warning(
+                "The database cannot report changes; the scheduler checks every %s s", SLEEP_SECONDS, exc_info=True
+            )
             self._give_up()
 
     def _make_triggers(self, cursor: Any) -> None:

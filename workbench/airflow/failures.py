@@ -139,8 +139,8 @@ class _Reader:
                 self.ledger.turn(Failure(kind="import", file=file, error=error, began=began))
         for file, since in broken.items():
             if file not in errors:
-                gone = "" if os.path.isabs(file) and os.path.exists(file) else "; the file is gone now"  # noqa: PTH117, PTH110 plain look-ups
-                reason = f"it did not import for {timedelta(seconds=round(time.time() - since))}{gone}"
+                gone = "" if os.path.isabs(file) and os.path.exists(file) else "; the file was deleted"  # noqa: PTH117, PTH110 plain look-ups
+                reason = f"it could not be imported for {timedelta(seconds=round(time.time() - since))}{gone}"
                 self.ledger.turn(Failure(kind="fixed", file=file, reason=reason, began=began))
 
     def _of_task(self, ti: TaskInstance, reason: str) -> Failure:

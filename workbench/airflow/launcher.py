@@ -51,7 +51,7 @@ def main() -> None:
     component = sys.argv[1] if len(sys.argv) > 1 else ""
     if compat.stock():
         if component in STARTS_WITH:
-            log.warning("%s is set: the %s is Airflow's own", compat.STOCK, component)
+            log.warning("%s is set: the %s runs without this project's changes", compat.STOCK, component)
     else:
         change(component)
     from airflow.__main__ import main as airflow

@@ -75,7 +75,7 @@ class WatchingManager(broken_files.SturdyManager):
             self._watch()
             warm_up()
         except Exception:
-            log.exception("Edits may be noticed late")
+            log.exception("Edits may show late")
         try:
             super()._run_parsing_loop()
         finally:
@@ -211,7 +211,7 @@ class WatchingManager(broken_files.SturdyManager):
             if not result.import_errors:
                 forget_dags(file, {dag.dag_id for dag in result.serialized_dags})
         except Exception:
-            log.exception("What has left %s stays on the list until it is parsed again", file.rel_path)
+            log.exception("DAGs deleted from %s stay in the list until it is parsed again", file.rel_path)
 
 
 class RecordedProcess(broken_files.GuardedProcess):

@@ -55,7 +55,7 @@ class Rounds:
             if self._child is None and time.monotonic() >= self._due:
                 self._begin()
         except Exception:
-            log.exception("No round of the alerts; the next try is in %d s", PAUSE_SECONDS)
+            log.exception("The check for unsent alerts failed; next try in %d s", PAUSE_SECONDS)
             self._child, self._requested, self._due = None, False, time.monotonic() + PAUSE_SECONDS
 
     def sentinels(self) -> list[int]:
@@ -88,7 +88,7 @@ class Rounds:
         self._ended = time.monotonic()
         pause = PAUSE_SECONDS if status == DONE else max(1.0, status - DUE_IN)
         if status != DONE and status < DUE_IN:
-            log.warning("A round of the alerts exited with status %s; see above", status)
+            log.warning("The check for unsent alerts exited with status %s; see above", status)
             pause = PAUSE_SECONDS
         self._due = time.monotonic() + pause
 

@@ -174,7 +174,7 @@ class Watcher:
     def _listen(self) -> Any:
         """Ask for file events; None where the system has none, and then the report says why."""
         if sys.platform == "darwin":
-            self._switch(POLLING, "processes that are forked beside macOS' file events may crash")
+            self._switch(POLLING, "on macOS, file events can crash processes that Airflow forks")
             return None
         try:
             from watchfiles._rust_notify import RustNotify
@@ -183,7 +183,7 @@ class Watcher:
                 os.stat(root)  # noqa: PTH116 of what is missing, it says nothing
             return RustNotify(list(self.roots), False, False, 300, True, True)
         except Exception as error:  # noqa: BLE001 it raises several of its own
-            self._switch(POLLING, f"the system gives no file events: {error}")
+            self._switch(POLLING, f"the system sends no file events: {error}")
             return None
 
     def _run(self) -> None:
@@ -193,8 +193,8 @@ class Watcher:
                 if not self._end.is_set():
                     self._look(announced)
         except Exception:
-            log.exception("The watcher has failed")
-            self._switch(NOTHING, "the watcher has failed: edits are seen when Airflow looks at each file by itself")
+            log.exception("The watcher failed")
+            self._switch(NOTHING, "the watcher failed: an edit shows when Airflow parses the file the next time")
         finally:
             if self._events is not None:
                 self._events.close()
@@ -209,7 +209,7 @@ class Watcher:
             heard = self._events.watch(LONGEST_QUIET_MS, QUIET_MS, int(seconds * 1000), self._end)
         except Exception:
             # A name that is not UTF-8 spoils this listener for good.
-            log.warning("File events are listened to anew", exc_info=True)
+            log.warning("File events failed; listening again", exc_info=True)
             self._events.close()
             self._events = self._listen()
             return set(difference(self._seen, look(self.roots)).saved)

@@ -123,11 +123,13 @@ def check_target(file: Path) -> None:
     if file != TERMINAL and file.suffix not in (".md", ".mmd"):
         raise UserError(
             f"{file} is not a valid file for --graph",
-            "the flowchart is Mermaid text, in a file that ends in .md or .mmd",
-            "--graph chain.md, which GitHub and VS Code show as a picture; --graph - prints it",
+            "the flowchart is Mermaid text, so the name must end in .md or .mmd",
+            "use --graph chain.md, which GitHub and VS Code show as a picture, or --graph - to print it",
         )
     if not file.parent.is_dir():
-        raise UserError(f"{file} cannot be written", f"{file.parent} is not a folder", "--graph with another file")
+        raise UserError(
+            f"{file} cannot be written", f"{file.parent} is not a folder", "choose another file for --graph"
+        )
 
 
 def document(chart: str, notes: Sequence[str]) -> str:

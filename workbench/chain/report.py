@@ -75,7 +75,7 @@ class ChainReport:
         try:
             file.write_text(text, encoding="utf-8")
         except OSError as error:
-            raise UserError(f"{file} cannot be written", str(error), "--graph with another file") from None
+            raise UserError(f"{file} cannot be written", str(error), "choose another file for --graph") from None
 
     def markdown(self) -> str:
         """Return the flowchart as Markdown, with what did not run below it."""
@@ -92,7 +92,9 @@ class ChainReport:
         return mermaid.flowchart(f"What {names or 'the events'} {verb}: {size}", self.graph, shown, states)
 
     def _table(self) -> Table:
-        title = "Plan: every task succeeds and updates all its outlets" if self.planned else "DAG runs, level by level"
+        title = (
+            "Plan, if every task succeeds and updates all its outlets" if self.planned else "DAG runs, level by level"
+        )
         table = Table(title=title)
         results = () if self.planned else ("state", "seconds")
         for heading in ("level", "DAG", *results, "writes" if self.planned else "wrote", "triggered by"):
@@ -116,12 +118,12 @@ class ChainReport:
             for one in self.result.excluded
         ]
         nothing = [] if self.result.runs or excluded else ["no DAG was triggered"]
-        errors = [f"{file} does not import and is left out: {error}" for file, error in self.errors.items()]
+        errors = [f"{file} cannot be imported and was skipped: {error}" for file, error in self.errors.items()]
         return [*nothing, *waiting, *excluded, *errors]
 
     def _cycles(self) -> list[str]:
         return [
-            f"Cycle: {cycle}. {cycle.dag_id} is not run again here; the scheduler would run it without end."
+            f"Cycle: {cycle}. {cycle.dag_id} is not run again here; the scheduler would run it again and again."
             for cycle in self.result.cycles
         ]
 

@@ -41,20 +41,22 @@ class ChainRequest:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `read` reads."""
     arguments.add_arguments(parser)
-    parser.add_argument("--date", metavar="YYYY-MM-DD", help="the first DAG's logical date, as after its id")
+    parser.add_argument(
+        "--date", metavar="YYYY-MM-DD", help="the first DAG's logical date; the same as a date after its id"
+    )
     parser.add_argument(
         "--only",
         action="append",
         default=[],
         metavar="DAG",
-        help="of the triggered DAGs run only this one; can be repeated",
+        help="run only this one of the triggered DAGs; can be repeated",
     )
     parser.add_argument(
         "--skip",
         action="append",
         default=[],
         metavar="DAG",
-        help="do not run this one when it is triggered; can be repeated",
+        help="do not run this DAG if it is triggered; can be repeated",
     )
 
 
@@ -117,13 +119,15 @@ def resolve(request: ChainRequest, files: DagFiles, graph: Graph) -> ResolvedReq
             raise unknown(f"DAG {named} does not exist", files)
     if first.date and first.events:
         raise UserError(
-            "a run that events trigger has no logical date", "a date and --event are both given", "leave one out"
+            "a date and --event cannot be combined",
+            "a run that events trigger has no logical date",
+            "remove one of the two",
         )
     if not dag_id and (first.date or first.conf or first.params or first.tasks):
         raise UserError(
-            "a date, params and tasks are for the first DAG",
-            "no DAG is named",
-            "./dev chain DAG, with the same options",
+            "a date, params and tasks need a first DAG",
+            "no DAG is given",
+            "run ./dev chain DAG with the same options",
         )
     allowed = (frozenset(request.only or files.dags) - frozenset(request.skip)) | ({dag_id} if dag_id else set())
     return ResolvedRequest(
@@ -136,8 +140,8 @@ def unknown(what: str, files: DagFiles) -> UserError:
     errors = [f"{file}: {error}" for file, error in files.errors.items()]
     return UserError(
         what,
-        "; ".join(errors) or f"dags/ has {', '.join(files.dags) or 'none'}",
-        "fix the file" if errors else "./dev chain with one of these",
+        "; ".join(errors) or f"DAGs in dags/: {', '.join(files.dags) or 'none'}",
+        "fix the file" if errors else "use one of these",
     )
 
 
@@ -150,7 +154,7 @@ def find_asset(graph: Graph, name: str) -> AssetKey:
     if name not in assets:
         raise UserError(
             f"asset {name} does not exist",
-            f"the DAGs mention {', '.join(key.name for key in graph.assets()) or 'none'}",
-            "--event with one of these, by name or URI",
+            f"the DAGs use these assets: {', '.join(key.name for key in graph.assets()) or 'none'}",
+            "use one of these with --event, by name or URI",
         )
     return assets[name]

@@ -34,7 +34,11 @@ def run(resolved: ResolvedRequest, first: Request) -> ChainResult:
     :raises UserError: where the first DAG does not take what it is given, or a DAG cannot be serialized.
     """
     if not resolved.dag_id and not resolved.events:
-        raise UserError("a chain begins with a DAG or an event", "neither is given", "./dev chain DAG, or --dry-run")
+        raise UserError(
+            "a chain starts with a DAG or an event",
+            "neither is given",
+            "./dev chain DAG, or ./dev chain --dry-run to see all DAGs",
+        )
     graph = resolved.graph
     dag_ids = sorted({*graph.with_assets(), *filter(None, [resolved.dag_id])})
     dags = [graph.dags[dag_id].airflow_dag for dag_id in dag_ids]
@@ -60,7 +64,7 @@ class DagRunner:
 
     def run(self, dag: TriggeredDag, number: int) -> RunResult:
         """Run one DAG; where a later one cannot be run at all, print why and return a failed run."""
-        title = ", ".join(map(str, dag.triggered_by)) or "by hand"
+        title = ", ".join(map(str, dag.triggered_by)) or "hand"
         print(f"\n=== {dag.dag_id}, triggered by {title}", file=sys.stderr, flush=True)
         airflow_dag = self.resolved.graph.dags[dag.dag_id].airflow_dag
         events = [event.row for event in dag.triggering_asset_events] if dag.triggered_by else None

@@ -48,7 +48,9 @@ def samples() -> dict[str, Failure]:
             error='File "telecoms/ingest_agents.py", line 7, in <module>\n    from common import sheet\n'
             "ImportError: cannot import name 'sheet' from 'common'",
         ),
-        "fixed": Failure(kind="fixed", file="telecoms/ingest_agents.py", reason="it did not import for 2 min 10 s"),
+        "fixed": Failure(
+            kind="fixed", file="telecoms/ingest_agents.py", reason="it could not be imported for 2 min 10 s"
+        ),
         "rule": Failure(
             kind="rule", headline="Few calls: 12 on 2025-11-20", dag="ingest_call_logs", run=_TASK.run,
             reason="Ask the call centre whether the file is complete.",

@@ -54,7 +54,7 @@ class Environment:
         """Print where everything is and what it takes."""
         console.print(memory_table(self.services, self.overhead))
         console.print(addresses_for_people(self.settings))
-        console.print(f"[green]Up[/] in {self.seconds:.0f} s." if self.fresh else "[green]Up[/] already.")
+        console.print(f"[green]Up[/] in {self.seconds:.0f} s." if self.fresh else "Already [green]up[/].")
 
 
 def bring_up(backend: Backend, console: Console) -> Environment:

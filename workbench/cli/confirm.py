@@ -16,7 +16,7 @@ def confirm(question: str, *, refused: str, fix: str) -> None:
     :raises UserError: unless the answer is yes.
     """
     if not sys.stdin.isatty():
-        raise UserError(refused, f"{question}; there is no terminal on which to confirm it", fix, "not-confirmed")
+        raise UserError(refused, f"{question}; there is no terminal to confirm it in", fix, "not-confirmed")
     print(f"{question}. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
     if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
         raise UserError(refused, "the answer was not yes", fix, "not-confirmed")

@@ -48,5 +48,5 @@ def parse(filename: str, stacktrace: str, root: Path) -> ImportError_:
         if Path(match["file"]).is_relative_to(root) and ".venv" not in Path(match["file"]).parts
     ]
     file, line = own[-1] if own else (root / "dags" / filename, None)
-    last = stacktrace.strip().splitlines()[-1:] or ["Airflow gives no reason"]
+    last = stacktrace.strip().splitlines()[-1:] or ["Airflow recorded no reason"]
     return ImportError_(str(file.relative_to(root)), line, last[0].strip())

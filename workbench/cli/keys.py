@@ -74,7 +74,10 @@ def write_password(folder: Path, user: str) -> None:
         except (ValueError, TypeError):
             damaged = file.with_suffix(".damaged")
             file.replace(damaged)
-            print(f"{file} could not be read: it is kept as {damaged.name}, and a new one is made", file=sys.stderr)
+            print(
+                f"{file} could not be read: it was renamed to {damaged.name}, and a new one was created",
+                file=sys.stderr,
+            )
     passwords[user] = (folder / "admin_password").read_text(encoding="utf-8")
     write_private(file, json.dumps(passwords))
 
@@ -92,7 +95,7 @@ def make_emulators_keys(
     result = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
         why = result.stderr.strip() or result.stdout.strip() or f"exit status {result.returncode}"
-        raise UserError("the emulators' certificates could not be made", why, "./dev doctor", "keys-failed")
+        raise UserError("the emulators' certificates could not be created", why, "./dev doctor", "keys-failed")
 
 
 def make_private_folder(folder: Path) -> None:

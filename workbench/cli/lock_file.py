@@ -24,7 +24,7 @@ def exclusive(settings: Settings, console: Console) -> Iterator[None]:
         settings.run.mkdir(exist_ok=True)
         stream = (settings.run / "lock").open("a+", encoding="utf-8")
     except OSError as error:
-        fix = f"free disk space, or make {settings.run} yours"
+        fix = f"free disk space, or change the owner of {settings.run} to your user"
         raise UserError(f"{settings.run} cannot be written", str(error), fix, "folder-unwritable") from None
     with stream:
         try:

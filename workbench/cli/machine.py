@@ -44,7 +44,7 @@ def check_disk(folder: Path, needed: int) -> str:
     free = shutil.disk_usage(folder).free
     if free < needed:
         why = f"{minimums.expected(minimums.size_text(needed), minimums.size_text(free))} at {folder}"
-        raise UserError("the disk is full", why, "delete what you do not need there", "disk-full")
+        raise UserError("the disk has too little space", why, "free disk space there", "disk-full")
     return f"{minimums.size_text(free)} free at {folder}"
 
 

@@ -124,8 +124,8 @@ class Settings:
         for variable, port in self.ports.items():
             if other := ports.get(port):
                 raise UserError(
-                    f"{variable} and {other} are the same port, {port}",
-                    "each server needs a port of its own",
+                    f"{variable} and {other} have the same value, {port}",
+                    "each server needs its own port",
                     f"set {variable} in .env to another port",
                     "port-used-twice",
                 )
@@ -133,7 +133,7 @@ class Settings:
         if self.wanted_mode not in {"", *MODES}:
             raise UserError(
                 "WORKBENCH_MODE is not a valid mode",
-                f"it is {self.wanted_mode!r}",
+                f"its value is {self.wanted_mode!r}",
                 f"set it to {' or '.join(MODES)}",
                 "mode-invalid",
             )
@@ -180,7 +180,7 @@ class Settings:
             if text and not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):  # noqa: PLR2004 TCP's range
                 raise UserError(
                     f"{variable} is not a valid port",
-                    f"it is {text!r}",
+                    f"its value is {text!r}",
                     f"set {variable} in .env to a number from 1024 to 65535",
                     "port-invalid",
                 )
@@ -357,7 +357,7 @@ def check_connection(variable: str, value: str) -> None:
         why = f"{error.msg} at character {min(error.pos + 1, len(value))} of {len(value)}"
         raise UserError(f"{variable} is malformed JSON", why, fix, "connection-invalid") from None
     if not isinstance(connection.get("conn_type"), str):
-        why = "without it, Airflow does not know what it connects to"
+        why = "Airflow needs it to know the kind of connection"
         raise UserError(f"{variable} has no conn_type", why, fix, "connection-invalid")
 
 

@@ -46,15 +46,19 @@ def add_arguments(parser: argparse.ArgumentParser, *, dag_known: bool = False) -
     :param dag_known: whether the DAG is not asked for, because a DAG file runs itself.
     """
     if dag_known:
-        parser.add_argument("words", nargs="*", metavar="date", help="logical date, YYYY-MM-DD")
+        parser.add_argument("words", nargs="*", metavar="date", help="logical date as YYYY-MM-DD")
         parser.set_defaults(file=None)
     else:
-        help_ = "its id, as in the UI; logical date, YYYY-MM-DD"
+        help_ = "the DAG's id as in the UI, then its logical date as YYYY-MM-DD"
         parser.add_argument("words", nargs="*", metavar="DAG [date]", help=help_)
-        parser.add_argument("--file", type=Path, help="the DAG in this file; asks which if it has several")
+        parser.add_argument("--file", type=Path, help="run the DAG in this file; asks which one if there are several")
     add_values(parser)
     parser.add_argument(
-        "--task", action="append", default=[], metavar="T", help="run only this task, or those of a pattern: 'load_*'"
+        "--task",
+        action="append",
+        default=[],
+        metavar="T",
+        help="run only this task, or all that match, such as 'load_*'",
     )
     parser.add_argument(
         "--event",
@@ -63,22 +67,24 @@ def add_arguments(parser: argparse.ArgumentParser, *, dag_known: bool = False) -
         action="append",
         default=[],
         metavar=("ASSET", "K=V"),
-        help="pretend that this asset was updated, and that this triggers the run",
+        help="simulate an update of this asset that triggers the run",
     )
-    parser.add_argument("--slack", action="store_true", help="send failure alerts to Slack and not to the log")
+    parser.add_argument("--slack", action="store_true", help="send failure alerts to Slack instead of the terminal")
     parser.add_argument(
         "--inputs",
         nargs=4,
         metavar=("DATE", "PARAMS", "TASKS", "EVENTS"),
-        help="the same from an editor's prompts, each '' or words; PARAMS can be JSON, EVENTS are separated by ';'",
+        help="for editors: the answers to four prompts, '' if empty; PARAMS can be JSON, ';' separates EVENTS",
     )
 
 
 def add_values(parser: argparse.ArgumentParser) -> None:
     """Declare what becomes the run's `conf`."""
-    parser.add_argument("--conf", type=json_object, default={}, help='its conf as JSON: {"partition": "2025-11-21"}')
     parser.add_argument(
-        "--param", type=pair, action="append", default=[], metavar="K=V", help="one of its params; can be repeated"
+        "--conf", type=json_object, default={}, help='conf of the run as JSON: {"partition": "2025-11-21"}'
+    )
+    parser.add_argument(
+        "--param", type=pair, action="append", default=[], metavar="K=V", help="one param of the run; can be repeated"
     )
 
 
@@ -97,7 +103,7 @@ def request(
         if dag_known and ids:
             parser.error(f"{ids[0]} is not a valid date: write YYYY-MM-DD")
         if len(dates) > 1 or len(ids) > 1 or (needs_dag and not dag_known and not (ids or args.file)):
-            parser.error("name one DAG, or a --file, and at most one date as YYYY-MM-DD")
+            parser.error("give one DAG or a --file, and at most one date as YYYY-MM-DD")
         return Request(
             dag_id=ids[0] if ids else None,
             file=args.file,
@@ -165,7 +171,7 @@ def pair(text: str) -> tuple[str, str]:
     """Read `KEY=VALUE`."""
     key, sign, rest = text.partition("=")
     if not sign or not key:
-        raise argparse.ArgumentTypeError(f"{text} is not of the form KEY=VALUE (write DAG before --event)")
+        raise argparse.ArgumentTypeError(f"{text} does not have the form KEY=VALUE (put DAG before --event)")
     return key, rest
 
 

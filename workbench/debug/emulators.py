@@ -16,7 +16,7 @@ class EmulatorsDownError(Exception):
     """A connection points at the emulators, which do not answer."""
 
     def __init__(self, conn_id: str, why: str) -> None:
-        super().__init__(f"{conn_id} points at the emulators, which are not running ({why}): ./dev up")
+        super().__init__(f"{conn_id} points at the emulators, which are not running ({why}): run ./dev up")
         self.conn_id, self.why = conn_id, why
 
 

@@ -91,7 +91,7 @@ def become_dev_run(dag: Any, request: Request, options: dict[str, Any], *, as_js
 
     if options:
         raise UserError(
-            f"dag.test() cannot take {', '.join(options)} here",
+            f"dag.test() does not support {', '.join(options)} here",
             "this terminal has no Airflow environment, and ./dev run has no such option",
             "run the file in ./dev shell",
             "option-unavailable",

@@ -46,9 +46,9 @@ def resolve(request: Request, dag: Any = None) -> ResolvedRun:
     dag = dag or find(request.dag_id, request.file)
     if request.events and request.date:
         raise UserError(
+            "a date and --event cannot be combined",
             "a run that events trigger has no logical date",
-            "a date and --event are both given",
-            "leave one out",
+            "remove one of the two",
             "date-and-event",
         )
     conf = {**request.conf, **_params(dag, request.params)}
@@ -74,7 +74,7 @@ def find(dag_id: str | None, file: Path | None) -> Any:
     bag = _parse([folder])
     if dag := bag.dags.get(dag_id):
         return dag
-    raise _missing(f"DAG {dag_id} does not exist", bag, "dags/ has")
+    raise _missing(f"DAG {dag_id} does not exist", bag, "DAGs in dags/:")
 
 
 def existing(file: Path) -> Path:
@@ -85,7 +85,10 @@ def existing(file: Path) -> Path:
     whole = file.resolve()
     if not whole.is_file():
         raise UserError(
-            f"file {file} does not exist", f"nothing is at {whole}", "correct the name after --file", "file-missing"
+            f"file {file} does not exist",
+            f"there is no file at {whole}",
+            "correct the path after --file",
+            "file-missing",
         )
     return whole
 
@@ -101,7 +104,7 @@ def choose(ids: Sequence[str], file: Path) -> str:
         return _ask(file, ids)
     raise UserError(
         f"{file.name} defines {len(ids)} DAGs",
-        f"they are {', '.join(ids)}",
+        f"its DAGs are {', '.join(ids)}",
         f"choose one: ./dev run {ids[0]} --file {file}",
         "dag-ambiguous",
     )
@@ -136,10 +139,10 @@ def _choose(bag: Any, file: Path, dag_id: str | None) -> Any:
     """Return the DAG that is named, or the only one, or ask."""
     ids = sorted(bag.dags)
     if dag_id is not None and dag_id not in ids:
-        raise _missing(f"DAG {dag_id} does not exist in {file.name}", bag, f"{file.name} has")
+        raise _missing(f"DAG {dag_id} does not exist in {file.name}", bag, f"DAGs in {file.name}:")
     if not ids:
         what, fix = f"{file.name} defines no DAG", "call the function under @dag at the end of the file"
-        raise _missing(what, bag, "it has", fix)
+        raise _missing(what, bag, "DAGs found:", fix)
     return bag.dags[dag_id or choose(ids, file)]
 
 
@@ -156,7 +159,7 @@ def _ask(file: Path, ids: Sequence[str]) -> str:
         print(f"Type a number from 1 to {len(ids)}, or an id; Ctrl-C ends.")
 
 
-def _missing(what: str, bag: Any, where: str, fix: str = "./dev run with one of these") -> UserError:
+def _missing(what: str, bag: Any, where: str, fix: str = "use one of these") -> UserError:
     """Return the error for a missing DAG; it names the files that do not import, or else the ids that exist."""
     errors = [_brief(file, error) for file, error in bag.import_errors.items()]
     there = f"{where} {', '.join(sorted(bag.dags)) or 'none'}"
@@ -179,8 +182,8 @@ def _params(dag: Any, texts: dict[str, str]) -> dict[str, Any]:
             known = ", ".join(dag.params) or "none"
             raise UserError(
                 f"{dag.dag_id} has no param {name}",
-                f"it has {known}",
-                "take one of these for --param, or give any JSON with --conf",
+                f"its params: {known}",
+                "use one of these with --param, or any JSON with --conf",
                 "param-unknown",
             )
         param = dag.params.get_param(name)
@@ -206,8 +209,8 @@ def _tasks(dag: Any, patterns: Sequence[str]) -> list[str]:
         if not ids:
             raise UserError(
                 f"{dag.dag_id} has no task {pattern}",
-                f"it has {', '.join(dag.task_ids)}",
-                "name one of them",
+                f"its tasks: {', '.join(dag.task_ids)}",
+                "use one of these",
                 "task-unknown",
             )
         found += ids
@@ -224,15 +227,15 @@ def _check(dag: Any, logical_date: datetime | None, conf: dict[str, Any]) -> Non
         params.validate()
     except ParamValidationError as error:
         raise UserError(
-            f"the params do not fit {dag.dag_id}",
+            f"the params are not valid for {dag.dag_id}",
             " ".join(str(error).split()),
-            "--param NAME=VALUE that fits",
+            "correct the value of --param or --conf",
             "params-invalid",
         ) from None
     if logical_date and dag.end_date and logical_date > dag.end_date:
         raise UserError(
-            f"{dag.dag_id} runs nothing on {logical_date:%Y-%m-%d}",
-            f"it ends on {dag.end_date:%Y-%m-%d}",
+            f"{dag.dag_id} has no run on {logical_date:%Y-%m-%d}",
+            f"its end date is {dag.end_date:%Y-%m-%d}",
             "choose an earlier date",
             "date-too-late",
         )

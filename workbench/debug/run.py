@@ -150,7 +150,7 @@ def execute(
         raise UserError(
             f"{', '.join(tasks)}: cannot determine the number of mapped tasks",
             f"{error} never succeeded in the debugger's database",
-            f"./dev run {dag.dag_id} once, or name {error} too",
+            f"./dev run {dag.dag_id} once, or add --task {error}",
             "results-missing",
         ) from None
     if emulators.refused and done.state != "success":
@@ -158,7 +158,7 @@ def execute(
         first = emulators.refused[0]
         raise UserError(
             "the emulators are not running, and connections point at them",
-            f"{first.conn_id} is needed; {first.why}",
+            f"the run needs {first.conn_id}; {first.why}",
             "./dev up, or set your own connections in .env",
             "emulators-down",
         )
@@ -170,7 +170,7 @@ def _pretended(dag: Any, asset: str, extra: dict[str, Any]) -> Event:
         return debug_database.pretend(asset, extra)
     except LookupError as error:
         raise UserError(
-            f"{dag.dag_id} has no asset {asset}", f"it has {error}", "name one of them", "asset-unknown"
+            f"{dag.dag_id} has no asset {asset}", f"its assets: {error}", "use one of these", "asset-unknown"
         ) from None
 
 

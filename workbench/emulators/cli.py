@@ -43,8 +43,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(metavar="command", required=True)
 
-    command = commands.add_parser("keys", help="create the throwaway certificates and the Google key, once")
-    command.add_argument("--keys", type=Path, required=True, help="the folder for them")
+    command = commands.add_parser(
+        "keys", help="create the throwaway certificates and the Google key, if they are missing"
+    )
+    command.add_argument("--keys", type=Path, required=True, help="the folder to create them in")
     command.add_argument("--host", action="append", default=[], help="a host name that clients use for the emulators")
     command.add_argument("--port", type=int, default=8090, help="the port in the Google key (8090)")
     command.set_defaults(run=_keys, data=None)
@@ -64,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--data", type=Path, required=True, help="the emulators' data directory, for the sheets")
     command.add_argument("--s3-url", required=True, help="the URL of S3")
     command.add_argument(
-        "--days", type=_days, default="2025-11-20:2025-11-22", help="first and last day of daily files"
+        "--days",
+        type=_days,
+        default="2025-11-20:2025-11-22",
+        help="first and last day of daily files, YYYY-MM-DD:YYYY-MM-DD",
     )
     command.add_argument("--scale", type=int, default=1, help="multiple of the default size (1)")
     command.add_argument("--seed", type=int, default=0, help="seed of the random data (0)")

@@ -41,7 +41,11 @@ class Fault:
 def plain_failure(fault: Fault) -> Response:
     """Return the response of a service without an error format of its own to a fault of kind `limit` or `error`."""
     retry = {"Retry-After": str(max(1, round(fault.seconds)))}
-    return PlainTextResponse("Fault asked for.\n", status_code=429 if fault.kind == "limit" else 500, headers=retry)
+    return PlainTextResponse(
+        "This fault was requested with /control/faults.\n",
+        status_code=429 if fault.kind == "limit" else 500,
+        headers=retry,
+    )
 
 
 class Faults:

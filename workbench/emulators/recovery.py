@@ -11,4 +11,4 @@ if TYPE_CHECKING:
 def move_aside(path: Path) -> str:
     """Return the fix that moves a damaged file or folder aside, natively and in Docker."""
     move = f"mv '{path}' '{path}.kept'"
-    return f"{move} keeps it aside (in Docker: docker compose run --rm --no-deps emulators {move}), then ./dev up"
+    return f"{move} keeps the old data (in Docker: docker compose run --rm --no-deps emulators {move}), then ./dev up"

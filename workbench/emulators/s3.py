@@ -163,10 +163,10 @@ class S3:
 
         if not self.hosts.allow(header("host")):
             raise S3Error(
-                "403 Forbidden", "AccessDenied", "This host name is not a name of the emulators; --allow-host adds one."
+                "403 Forbidden", "AccessDenied", "The emulators do not accept this host name; add it with --allow-host."
             )
         if page := foreign_page(environ["REQUEST_METHOD"], header, links=True):
-            why = f"The S3 emulator does not answer web pages, and this request comes from one: {page}"
+            why = f"The S3 emulator refuses requests from web pages, and this one comes from {page}"
             raise S3Error("403 Forbidden", "AccessForbidden", why)
 
     def ensure_bucket(self, name: str) -> None:

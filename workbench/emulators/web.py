@@ -105,10 +105,10 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
         if not self._hosts.allow(host):
-            why = f"{host!r} is not a name of the emulators; --allow-host adds one\n"
+            why = f"the emulators do not accept the host name {host!r}; add it with --allow-host\n"
             return PlainTextResponse(why, status_code=421)
         if page := foreign_page(scope["method"], lambda name: headers.get(name, ""), links=links):
-            why = f"The emulators do not answer other web pages, and this request comes from one: {page}\n"
+            why = f"The emulators refuse requests from other web pages, and this one comes from {page}\n"
             return PlainTextResponse(why, status_code=403)
         return None
 

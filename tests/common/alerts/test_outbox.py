@@ -314,7 +314,10 @@ def test_broken_file(inbox: Inbox) -> None:
     for _ in range(3):
         shared.turn(Failure(kind="fixed", file="x.py", reason="it did not import", began=str(time.time())))
     settle()
-    assert [text.split(":")[0] for text in inbox.texts()] == ["DAG file does not import", "DAG file imports again"]
+    assert [text.split(":")[0] for text in inbox.texts()] == [
+        "DAG file cannot be imported",
+        "DAG file can be imported again",
+    ]
 
 
 def test_no_ledger(place: Path, inbox: Inbox, monkeypatch: pytest.MonkeyPatch) -> None:

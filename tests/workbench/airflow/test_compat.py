@@ -130,7 +130,7 @@ def test_off(cases: tuple[dict[str, dict[str, Any]], str], case: str) -> None:
 
 def test_logged(cases: tuple[dict[str, dict[str, Any]], str]) -> None:
     """Each module logs once that it is off, and why; nothing is logged as stock, which is the user's wish."""
-    line = r"workbench\.airflow\.(\w+) is off: it knows Airflow 3\.0\.6, and this is 9\.9\.9$"
+    line = r"workbench\.airflow\.(\w+) is off: it supports Airflow 3\.0\.6, and this is 9\.9\.9$"
     assert sorted(re.findall(line, cases[1], re.MULTILINE)) == sorted(compat.KNOWN)
     assert cases[1].count(" is off: ") == len(compat.KNOWN)
 

@@ -122,4 +122,4 @@ def test_no_fork(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixtu
 
     monkeypatch.setattr(looked, "_begin", fail)
     looked.step()
-    assert "No round of the alerts" in caplog.text
+    assert "The check for unsent alerts failed" in caplog.text

@@ -196,7 +196,7 @@ def test_wrong_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["chain", "nonsense", "--graph", "chain.png"]) == 1
     message = " ".join(capsys.readouterr().err.split())
     assert "chain.png is not a valid file for --graph" in message
-    assert "ends in .md or .mmd" in message
+    assert "must end in .md or .mmd" in message
     with pytest.raises(UserError, match="cannot be written"):
         check_target(tmp_path / "nowhere" / "chain.md")
     check_target(tmp_path / "chain.md")
@@ -220,7 +220,7 @@ def test_states() -> None:
     assert success.by_label("z")[2:] == ("written by no DAG", "outside")
     assert success.title == 'title: "What first triggered: 2 DAG runs in 2 levels"'
     assert "third waits for z; it received b" in ran().markdown()
-    assert "broken.py does not import and is left out: SyntaxError: invalid syntax" in ran().markdown()
+    assert "broken.py cannot be imported and was skipped: SyntaxError: invalid syntax" in ran().markdown()
     assert read(ran(failed="second").flowchart()).by_label("second")[2:] == ("failed in 1.2 s, level 1", "failed")
     assert read(ran(skipped="second").flowchart()).by_label("second")[2:] == ("did not run", "excluded")
     assert "second did not run because of --only or --skip; triggered by a" in ran(skipped="second").markdown()

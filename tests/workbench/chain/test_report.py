@@ -49,7 +49,7 @@ def test_plan() -> None:
     )
     assert "join waits for b; it received a" in shown
     assert "Cycle: loop -> c -> loop" in shown
-    assert "broken.py does not import and is left out: SyntaxError: invalid syntax" in shown
+    assert "broken.py cannot be imported and was skipped: SyntaxError: invalid syntax" in shown
 
 
 def test_alias_events() -> None:

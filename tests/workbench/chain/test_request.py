@@ -83,14 +83,14 @@ def test_first_level(words: list[str], runs: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "what", "why"),
     [
-        (["nonsense"], "DAG nonsense does not exist", "dags/ has first, second, third"),
+        (["nonsense"], "DAG nonsense does not exist", "DAGs in dags/: first, second, third"),
         (["first", "--skip", "nonsense"], "DAG nonsense does not exist", "first"),
-        (["first", "--event", "nonsense"], "asset nonsense does not exist", "the DAGs mention a, b, c"),
-        (["second", "2025-11-20", "--event", "a"], "no logical date", "both"),
-        (["--event", "a", "--conf", '{"x": 1}'], "are for the first DAG", "no DAG"),
+        (["first", "--event", "nonsense"], "asset nonsense does not exist", "the DAGs use these assets: a, b, c"),
+        (["second", "2025-11-20", "--event", "a"], "cannot be combined", "no logical date"),
+        (["--event", "a", "--conf", '{"x": 1}'], "need a first DAG", "no DAG"),
         (["--file", "two.py"], "two.py defines 2 DAGs", "second, third"),
         (["--file", __file__], "test_request.py defines no DAG", "first"),
-        (["--file", "other.py"], "file other.py does not exist", "nothing is at /"),
+        (["--file", "other.py"], "file other.py does not exist", "there is no file at /"),
     ],
 )
 def test_refused(words: list[str], what: str, why: str) -> None:

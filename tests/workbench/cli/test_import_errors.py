@@ -21,7 +21,7 @@ LIBRARY = f'  File "{ROOT}/.venv/lib/python3.11/site-packages/airflow/sdk/dag.py
         (DAG + COMMON + "SyntaxError: no", ImportError_("common/assets.py", 3, "SyntaxError: no")),
         (DAG + LIBRARY + "TypeError: no", ImportError_("dags/telecoms/load.py", 7, "TypeError: no")),
         ("took too long", ImportError_("dags/telecoms/load.py", None, "took too long")),
-        ("", ImportError_("dags/telecoms/load.py", None, "Airflow gives no reason")),
+        ("", ImportError_("dags/telecoms/load.py", None, "Airflow recorded no reason")),
     ],
     ids=["its own line", "a line of what it imports", "not a line of a library", "no traceback", "nothing at all"],
 )

@@ -75,4 +75,4 @@ def test_damaged_passwords(load: Callable[..., Settings], capsys: pytest.Capture
     keys.make_local_keys(settings)
     assert json.loads(file.read_text()) == own
     assert file.with_suffix(".damaged").read_text() == '{"ada": "he'
-    assert "it is kept as simple_auth_manager_passwords.damaged" in capsys.readouterr().err
+    assert "it was renamed to simple_auth_manager_passwords.damaged" in capsys.readouterr().err

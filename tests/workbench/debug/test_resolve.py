@@ -19,7 +19,7 @@ def test_missing(tmp_path: Path) -> None:
         find(None, tmp_path / "nowhere.py")
     assert (refused.value.what, refused.value.why) == (
         f"file {tmp_path}/nowhere.py does not exist",
-        f"nothing is at {tmp_path}/nowhere.py",
+        f"there is no file at {tmp_path}/nowhere.py",
     )
 
 

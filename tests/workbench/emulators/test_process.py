@@ -84,7 +84,7 @@ def test_damaged_index(tmp_path: Path, run_emulators: Run) -> None:
     ports = ("--port", "0", "--s3-port", "0", "--snowflake-port", "0")
     result = run_emulators("serve", "--data", tmp_path, "--keys", tmp_path / "keys", *ports)
     assert result.returncode == 1
-    assert "s3.kept' keeps it aside" in result.stderr
+    assert "s3.kept' keeps the old data" in result.stderr
     assert "Traceback" not in result.stderr
 
 

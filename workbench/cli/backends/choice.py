@@ -24,7 +24,7 @@ def add_mode(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         choices=MODES,
-        help="the backend; by default the one that runs already, then WORKBENCH_MODE, then Docker where it answers",
+        help="the backend; default: the one that is running, else WORKBENCH_MODE, else Docker if it answers",
     )
 
 
@@ -46,8 +46,8 @@ def choose(args: argparse.Namespace, *, starting: bool = False) -> Backend:
     wanted = args.mode or settings.wanted_mode
     if starting and running and wanted not in {"", running}:
         raise UserError(
-            f"the environment runs already, in {running} mode",
-            f"a second one, in {wanted} mode, would need the same ports",
+            f"the environment is already running, in {running} mode",
+            f"a second one in {wanted} mode would need the same ports",
             f"./dev down first, or leave {'--mode' if args.mode else 'WORKBENCH_MODE'} out",
             "already-running",
         )
@@ -59,7 +59,7 @@ def in_devcontainer(args: argparse.Namespace, settings: Settings) -> Backend:
     if args.mode:
         raise UserError(
             f"{args.mode} mode is not available inside the dev container",
-            "the environment of the dev container runs already",
+            "the environment of the dev container is already running",
             "leave --mode out",
             "mode-unavailable",
         )

@@ -162,7 +162,7 @@ class DevContainer:
         """Refuse: the sheets are in a volume that only the emulators' container mounts."""
         raise UserError(
             f"--scale {scale} is not available inside the dev container",
-            f"the sample data from {days[0]} on can only be made in the emulators' own container",
+            f"the sample data from {days[0]} on can only be created in the emulators' own container",
             "./dev demo --scale on the host, or ./dev demo without it",
             "host-only",
         )

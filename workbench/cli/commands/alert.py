@@ -54,7 +54,9 @@ class Sent:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"all by default: {', '.join(samples())}")
+    parser.add_argument(
+        "kinds", nargs="*", metavar="KIND", help=f"the samples to send; default: all of {', '.join(samples())}"
+    )
     parser.add_argument("--real", action="store_true", help="do not ask before sending to a real Slack")
 
 
@@ -110,9 +112,9 @@ def send(backend: Backend, kinds: list[str]) -> tuple[dict[str, Any], ...]:
         raise UserError("the samples were not sent", why, "./dev conn --test", "alert-failed") from None
     sent = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
     if sent and not sent[-1]["sent"]:
-        what = f"Slack did not take message {len(sent)} of {len(kinds)}"
+        what = f"Slack did not accept message {len(sent)} of {len(kinds)}"
         raise UserError(what, sent[-1]["why"], sent[-1]["fix"], "alert-refused")
     if result.returncode:
-        why = (result.stderr.strip() or f"exit status {result.returncode}, and no message").splitlines()[-1]
+        why = (result.stderr.strip() or f"exit status {result.returncode}, and it printed nothing").splitlines()[-1]
         raise UserError("the samples were not sent", why, "./dev conn --test", "alert-failed")
     return tuple({name: each[name] for name in ("kind", "title", "channel")} for each in sent)

@@ -79,7 +79,7 @@ def run_in_docker(where: Backend, asked: ChainRequest) -> ChainResult:
         found = json.loads(ran.stdout)
     except ValueError:
         raise UserError(
-            "the chain did not come to its end",
+            "the chain stopped before its end",
             f"its process exited with status {ran.returncode}",
             "read the log above; ./dev status shows whether the scheduler's container was out of memory",
             "chain-failed",

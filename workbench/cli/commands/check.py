@@ -37,7 +37,7 @@ class Checked:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("--install", action="store_true", help="also run the hooks at every git commit from now on")
-    parser.add_argument("--files", nargs="+", metavar="FILE", help="only these files and only the quick hooks")
+    parser.add_argument("--files", nargs="+", metavar="FILE", help="check only these files, with the quick hooks only")
 
 
 def run(args: argparse.Namespace) -> Checked:

@@ -73,8 +73,12 @@ class Connections:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
-    parser.add_argument("words", nargs="*", metavar="[test] CONN_ID", help="which ones; all by default")
-    parser.add_argument("--test", action="store_true", help="make one real call through each; exit 1 if one fails")
+    parser.add_argument(
+        "words", nargs="*", metavar="[test] CONN_ID", help="the connections to list or test; default: all"
+    )
+    parser.add_argument(
+        "--test", action="store_true", help="test each connection with one real call; exit with 1 if one fails"
+    )
 
 
 def run(args: argparse.Namespace) -> Connections:

@@ -86,7 +86,7 @@ class Demonstrated:
 
     def to_text(self, console: Console) -> None:
         """Print the runs, the checks and where to go next."""
-        chain = Table(title="DAG runs, in order of cause")
+        chain = Table(title="DAG runs, each after what triggered it")
         for heading in ("DAG run", "state", "seconds", "rows", "triggered by"):
             chain.add_column(heading, no_wrap=heading != "triggered by")
         for run in self.runs:
@@ -95,7 +95,7 @@ class Demonstrated:
                 name, _coloured(run.state), _number(run.seconds), _number(run.rows), _grouped(run.triggered_by)
             )
         console.print(chain)
-        table = Table("check", "warehouse", "sources", "", title="Every number, and the same number of the sources")
+        table = Table("check", "warehouse", "sources", "", title="Numbers in the warehouse and in the sources")
         for check in self.checks:
             table.add_row(
                 check.name, f"{check.found:,}", f"{check.expected:,}", "[green]ok" if check.ok else "[red]differs"
@@ -112,12 +112,14 @@ class Demonstrated:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
-    parser.add_argument("--scale", type=_positive, metavar="N", help="make the sample data N times as large first")
-    parser.add_argument("--timeout", type=_positive, default=900, metavar="S", help="give up after S seconds (900)")
+    parser.add_argument("--scale", type=_positive, metavar="N", help="first make the sample data N times as large")
+    parser.add_argument(
+        "--timeout", type=_positive, default=900, metavar="S", help="stop after S seconds (default: 900)"
+    )
     parser.add_argument(
         "--real",
         action="store_true",
-        help="also where a connection is real: the demo writes to it",
+        help="run even if a connection is real; the demo then writes to that system",
     )
 
 
@@ -131,7 +133,7 @@ def run(args: argparse.Namespace) -> Demonstrated:
     began = time.monotonic()
     days = sample_days(settings.environment)
     if args.scale:
-        console.print(f"Making the sample data {args.scale} times as large ...")
+        console.print(f"Creating sample data of {args.scale} times the size ...")
         backend.make_sample(days, args.scale)
     # Airflow's hooks resolve connections from the environment, and warn of what nobody here can fix.
     os.environ.update(backend.outside() | {"AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"})

@@ -79,7 +79,7 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     yield Finding(".env", OK, "is valid" if file.is_file() else "does not exist: all settings have their defaults")
     decided = {name: value for name, value in settings.from_backend.items() if name not in settings.ports}
     if ignored := sorted(name for name in decided if settings.user.get(name, decided[name]) != decided[name]):
-        found = f"{', '.join(ignored)}: ignored, for ./dev decides this"
+        found = f"{', '.join(ignored)}: ignored, because ./dev sets this itself"
         yield Finding(".env", WARNING, found, "remove this setting from .env and from the environment")
     for connection in settings.connections:
         yield Finding(connection.conn_id, OK, "the emulator" if connection.is_emulator else "REAL, valid")

@@ -59,7 +59,9 @@ class Locked:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("--upgrade", action="store_true", help="take the newest versions that the constraints allow")
+    parser.add_argument(
+        "--upgrade", action="store_true", help="upgrade to the newest versions that the constraints allow"
+    )
 
 
 def run(args: argparse.Namespace) -> Locked:
@@ -83,8 +85,8 @@ def compile_lock(name: str, *, upgrade: bool = False, folder: Path = REQUIREMENT
     lock = folder / f"{name}.txt"
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode:
-        fix = f"loosen requirements/{name}.in, then ./dev lock"
-        raise UserError(f"requirements/{name}.in cannot be locked", result.stderr.strip(), fix, "lock-failed")
+        fix = f"relax the versions in requirements/{name}.in, then ./dev lock"
+        raise UserError(f"requirements/{name}.in cannot be resolved", result.stderr.strip(), fix, "lock-failed")
     text = HEADER.format(name=name) + without_common_marker(lock.read_text())
     lock.write_text(text)
     return len(re.findall(r"^\S+==", text, re.MULTILINE))

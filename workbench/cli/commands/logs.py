@@ -38,9 +38,11 @@ class Logged:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
-    parser.add_argument("service", nargs="*", help=f"{', '.join(services.SERVICES)}; all of them by default")
+    parser.add_argument("service", nargs="*", help=f"{', '.join(services.SERVICES)}; default: all")
     parser.add_argument("-f", "--follow", action="store_true", help="follow until Ctrl-C")
-    parser.add_argument("-n", "--lines", type=int, default=40, metavar="N", help="how many of the last lines (40)")
+    parser.add_argument(
+        "-n", "--lines", type=int, default=40, metavar="N", help="number of lines to show (default: 40)"
+    )
 
 
 def run(args: argparse.Namespace) -> Logged:

@@ -1,4 +1,4 @@
-"""Run one DAG by dag.test(), in a database of its own."""
+"""Run one DAG with dag.test(), in a database of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Show health, memory, connections, import errors, times of parsing."""
+"""Show health, memory, connections, import errors and parse times."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ class Status:
         if all(service.state == "stopped" for service in self.services):
             console.print("Nothing is running: ./dev up starts it.")
             if self.orphans:
-                console.print(f"{self.orphans} processes of an earlier start are left: ./dev down ends them.")
+                console.print(f"{self.orphans} processes of an earlier start still run: ./dev down stops them.")
         else:
             console.print(memory_table(self.services, self.overhead))
             console.print(addresses_for_people(self.settings))
         for service in self.services:
             if service.state in {CRASH_LOOPING, "failed"}:
                 found = f"was started {service.restarts + 1} times" if service.state == CRASH_LOOPING else "failed"
-                fix = f"./dev logs {service.name} says why, ./dev up tries again"
+                fix = f"./dev logs {service.name} shows why, then ./dev up"
                 console.print(f"[red]{service.name} {found}[/] and is not healthy: {fix}")
         for each in self.connections:
             console.print(
@@ -84,8 +84,9 @@ class Status:
         if self.parsing.dags:
             console.print(*self.parsing.to_text(), sep="\n")
         for error in self.import_errors:
-            console.print("[red]DAG file not imported[/]", end="  ")
-            console.print(f"{error.file}:{error.line}  {error.message}", markup=False)
+            console.print("[red]DAG import error[/]", end="  ")
+            where = f"{error.file}:{error.line}" if error.line else error.file
+            console.print(f"{where}  {error.message}", markup=False)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

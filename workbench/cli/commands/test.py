@@ -1,4 +1,4 @@
-"""Run the tests: all that need no Docker, all, one layer, or some."""
+"""Run the tests; by default all that need no Docker."""
 
 from __future__ import annotations
 

@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     choice.add_mode(parser)
     parser.add_argument(
-        "--stock", action="store_true", help="Airflow as published; WORKBENCH_STOCK=1 in .env keeps it so"
+        "--stock",
+        action="store_true",
+        help="run Airflow as published, this time only; for always, set WORKBENCH_STOCK=1 in .env",
     )
 
 

@@ -116,7 +116,7 @@ class Pipeline:
             if time.monotonic() > deadline:
                 waiting = ", ".join(f"{run.dag_id} is {run.state}" for run in runs if run.state in ACTIVE)
                 raise UserError(
-                    f"the demo had not ended after {timeout:.0f} s",
+                    f"the demo did not end within {timeout:.0f} s",
                     waiting or "events wait for a DAG run that does not start",
                     "./dev status, then ./dev logs scheduler; ./dev demo can be run again at any time",
                     "demo-timeout",
@@ -201,9 +201,9 @@ class Pipeline:
             errors = self.api.pages("/importErrors", "import_errors")
             if errors or time.monotonic() > deadline:
                 raise UserError(
-                    f"the pipeline's {', '.join(sorted(missing))} cannot run",
+                    f"{', '.join(sorted(missing))} of the pipeline cannot run",
                     "; ".join(f"{e['filename']}: {e['stack_trace'].strip().splitlines()[-1]}" for e in errors)
-                    or f"Airflow has not found the DAG within {timeout:.0f} s",
+                    or f"Airflow did not find the DAG within {timeout:.0f} s",
                     "fix the file, then ./dev demo; ./dev status shows file and line"
                     if errors
                     else "./dev logs dag-processor",

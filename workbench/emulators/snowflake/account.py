@@ -124,7 +124,7 @@ class Account:
             raise UserError(
                 f"the warehouse's file {file} cannot be used",
                 str(error).split("\n", maxsplit=1)[0],
-                f"free disk space or fix its permissions; if it is damaged: {move_aside(file)}, and load it again",
+                f"free disk space or fix its permissions; if damaged: {move_aside(file)}, and load the data again",
             ) from error
 
     def _check_files(self) -> None:

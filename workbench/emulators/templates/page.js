@@ -17,7 +17,7 @@ async function refresh() {
       }
       document.querySelector("main").replaceWith(fresh);
     }
-    state.textContent = answer.ok ? "up to date" : "the emulators answer with an error";
+    state.textContent = answer.ok ? "up to date" : "the emulators return an error";
   } catch {
     state.textContent = "the emulators do not answer";
   }

@@ -78,7 +78,7 @@ def test_wanted(choose: Callable[..., str], mode: str) -> None:
 def test_second(choose: Callable[..., str], given: str) -> None:
     """A second environment is refused, and the first is named."""
     env = "WORKBENCH_MODE=docker\n" if given == "env" else ""
-    with pytest.raises(UserError, match="runs already, in native mode"):
+    with pytest.raises(UserError, match="already running, in native mode"):
         choose(DOCKER if given == "option" else None, env=env, running=NATIVE, starting=True)
 
 

@@ -90,7 +90,7 @@ def test_real(pipeline_emulators: Connections, channel: Callable[..., str], caps
     assert "is a real Slack: its channel would get 1 sample message" in capsys.readouterr().err
     assert main.main(["alert", "memory", "run", "--real"]) == 1
     error = capsys.readouterr().err
-    assert "Slack did not take message 1 of 2\n  why:  Slack says missing_scope\n" in error
+    assert "Slack did not accept message 1 of 2\n  why:  Slack says missing_scope\n" in error
     assert "install it again" in error
     assert messages(pipeline_emulators, name) == []
 

@@ -120,9 +120,9 @@ class Docker:
         if volumes and not known:
             raise UserError(
                 "nothing was deleted: this checkout has not started the environment that the volumes belong to",
-                f"they may be another checkout's of the same project name: {', '.join(volumes)}",
-                "docker compose down --volumes deletes them all the same; "
-                "COMPOSE_PROJECT_NAME in .env gives this checkout a name of its own",
+                f"they may belong to another checkout with the same project name: {', '.join(volumes)}",
+                "to delete them anyway: docker compose down --volumes; "
+                "to use another name: set COMPOSE_PROJECT_NAME in .env",
                 "volumes-foreign",
             )
         self.down()
@@ -190,8 +190,8 @@ class Docker:
         """Run the emulators' own command beside them."""
         emulators = client.find(self.settings).get(services.EMULATORS)
         if not emulators:
-            what = "the sample data could not be made"
-            raise UserError(what, "the emulators do not run", "./dev up", "emulators-down")
+            what = "the sample data could not be created"
+            raise UserError(what, "the emulators are not running", "./dev up", "emulators-down")
         served = dict(word.removeprefix("--").split("=", 1) for word in emulators["Args"] if "=" in word)
         words = ["python", "-m", "workbench.emulators", "sample", f"--data={served['data']}"]
         words += [f"--s3-url=http://127.0.0.1:{served['s3-port']}", f"--days={days[0]}:{days[-1]}", f"--scale={scale}"]
@@ -259,7 +259,9 @@ class Docker:
     def _id(self, service: str) -> str:
         container = client.find(self.settings).get(service)
         if not container or not client.is_running(container):
-            raise UserError(f"{service} does not run", "the command runs in its container", "./dev up", "service-down")
+            raise UserError(
+                f"{service} is not running", "the command runs in its container", "./dev up", "service-down"
+            )
         return str(container["Id"])
 
 

@@ -72,7 +72,7 @@ class Engine:
         """
         if self.memory < minimums.DOCKER_MEMORY:
             why = minimums.expected(minimums.size_text(minimums.DOCKER_MEMORY), minimums.size_text(self.memory))
-            fix = f"give it more in Docker's settings, {WITHOUT_DOCKER}"
+            fix = f"give it more memory in Docker's settings, {WITHOUT_DOCKER}"
             raise UserError("Docker has too little memory", why, fix, "memory-too-small")
         return minimums.size_text(self.memory)
 
@@ -82,7 +82,7 @@ class Engine:
         :raises UserError: where images would not fit.
         """
         if not self.data.is_dir():  # in a virtual machine or on another one
-            return "its disk is on another machine, and was not checked"
+            return "its disk is on another machine and was not checked"
         return machine.check_disk(self.data, minimums.DOCKER_DISK)
 
 
@@ -106,7 +106,7 @@ def inquire(settings: Settings) -> Engine:
     except ValueError:
         info = {}
     if not info.get("ServerVersion"):
-        errors = "; ".join(info.get("ServerErrors") or []) or result.stderr.strip() or "it gave no version"
+        errors = "; ".join(info.get("ServerErrors") or []) or result.stderr.strip() or "it reported no version"
         denied = "permission denied" in errors
         fix = "allow your user to use it (Linux: add it to the group docker)" if denied else "start Docker"
         raise UserError("Docker does not answer", errors, f"{fix}, {WITHOUT_DOCKER}", "docker-down")

@@ -86,7 +86,7 @@ def check_owner(settings: Settings, project: str) -> None:
     if client.is_running(client.find(settings).get("workspace")):
         raise UserError(
             "the environment runs in a dev container",
-            "the editor forwards its ports; a start from outside would cut them off",
+            "the editor forwards its ports; a start on the host would break that",
             "use ./dev in the editor's terminal, or ./dev down first",
             "devcontainer-running",
         )
@@ -123,8 +123,8 @@ def build(settings: Settings, engine: Engine, rendered: dict[str, Any], console:
             if subprocess.run(command, cwd=settings.root, env=labelled, stdout=2, check=False).returncode:
                 raise UserError(
                     f"Docker could not {verb} {', '.join(wanted)}",
-                    "see the lines above; most often there is no network, a proxy is not set, or the disk is full",
-                    f"docker {' '.join(compose(settings, verb, *wanted))} shows it again",
+                    "see the lines above; usually there is no network, a proxy is not set, or the disk is full",
+                    f"docker {' '.join(compose(settings, verb, *wanted))} shows the error again",
                     "image-failed",
                 )
 
@@ -173,7 +173,7 @@ def start_services(settings: Settings, rendered: dict[str, Any], observe: Observ
                 fail_early(settings, now, restarts, log, status)
                 if time.monotonic() > deadline:
                     late = next(service for service in now if not service.ready)
-                    raise failure(settings, late, f"it is {late.health} after {TIMEOUT_SECONDS} s")
+                    raise failure(settings, late, f"not healthy after {TIMEOUT_SECONDS} s (health: {late.health})")
                 time.sleep(POLL_SECONDS)
     finally:
         process.terminate()
@@ -209,7 +209,7 @@ def fail_early(
         if service.state == "failed" and status is not None:
             raise failure(settings, service, "it failed")
         if not service.ready and service.restarts - restarts.get(service.name, 0) >= MOST_RESTARTS:
-            raise failure(settings, service, f"it ended {MOST_RESTARTS} times")
+            raise failure(settings, service, f"it exited {MOST_RESTARTS} times")
     if status:
         unhealthy = [service for service in now if service.health == "unhealthy"]
         if unhealthy:
@@ -223,12 +223,12 @@ def failure(settings: Settings, service: Service, verdict: str) -> UserError:
     end = "\n        ".join(lines(settings, service.name, 8) or ["it wrote no log"])
     if service.name == services.POSTGRES and NO_CLUSTER in end:
         return UserError(
-            "the volume of postgres is not a complete database, and was left as it is",
-            "PG_VERSION is missing in it, or empty",
-            f"{PUT_BACK} puts it back, then ./dev up; ./dev reset begins with an empty database and deletes all runs",
+            "the volume of postgres does not hold a complete database; it was not changed",
+            "its file PG_VERSION is missing or empty",
+            f"{PUT_BACK} restores the file, then ./dev up; or ./dev reset, which deletes all runs",
             "database-incomplete",
         )
-    why, fix = f"{verdict}; its log ends\n        {end}", f"./dev logs {service.name}"
+    why, fix = f"{verdict}; the last lines of its log:\n        {end}", f"./dev logs {service.name}"
     return UserError(f"{service.name} did not start", why, fix, "service-failed")
 
 

@@ -162,7 +162,7 @@ class Native:
         if result.returncode:
             why = result.stderr.strip() or result.stdout.strip()
             fix = "./dev status shows whether the emulators run"
-            raise UserError("the sample data could not be made", why, fix, "sample-failed")
+            raise UserError("the sample data could not be created", why, fix, "sample-failed")
 
     def examine(self) -> Iterator[Finding]:
         """Check PostgreSQL, database, memory, disk, ports and keys."""
@@ -176,7 +176,7 @@ class Native:
         return self.settings.logs / f"{service}.log"
 
     def _database(self) -> str:
-        return "complete" if postgres.has_cluster(self.settings) else "none yet: ./dev up makes it"
+        return "complete" if postgres.has_cluster(self.settings) else "none yet: ./dev up creates it"
 
     def _room(self) -> Iterator[Finding]:
         memory = machine.free_memory()
@@ -185,11 +185,11 @@ class Native:
             yield Finding("memory", OK, f"{found} free")
         else:
             little = minimums.expected(minimums.size_text(minimums.NATIVE_MEMORY), found)
-            yield Finding("memory", WARNING, f"little memory is free: {little}", "close other programs")
+            yield Finding("memory", WARNING, f"too little memory is free: {little}", "close other programs")
         folder = self.settings.run if self.settings.run.is_dir() else self.root
         yield checked("disk", lambda: machine.check_disk(folder, minimums.NATIVE_DISK))
         if not os.access(folder, os.W_OK):
-            yield Finding("disk", ERROR, f"{folder} cannot be written", f"make {folder} yours, and writable")
+            yield Finding("disk", ERROR, f"{folder} cannot be written", f"make {folder} writable for your user")
 
     def _ports(self) -> Finding:
         listed = ", ".join(f"{name}={port}" for name, port in self.settings.ports.items())
@@ -203,12 +203,12 @@ class Native:
         folder = self.settings.keys
         missing = [name for name in keys.MAKERS if not (folder / name).is_file()]
         if not folder.is_dir():
-            yield Finding("keys", OK, "none yet: ./dev up makes them")
+            yield Finding("keys", OK, "none yet: ./dev up creates them")
         elif "fernet_key" in missing and (self.settings.run / "postgres").is_dir():
-            fix = f"restore {folder / 'fernet_key'}; else ./dev up makes a new one, which cannot read what is saved"
+            fix = f"restore {folder / 'fernet_key'}; else ./dev up creates a new one, which cannot decrypt saved data"
             yield Finding("keys", WARNING, "the Fernet key that encrypts the database is missing", fix)
         elif missing:
-            yield Finding("keys", OK, f"./dev up will make {', '.join(missing)}")
+            yield Finding("keys", OK, f"./dev up will create {', '.join(missing)}")
 
 
 def shell_environment(settings: Settings) -> Mapping[str, str]:
@@ -225,4 +225,6 @@ def _postgres_version() -> str:
     try:
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError) as error:
-        raise UserError("it does not run", str(error), "rm -rf .venv, then ./dev doctor", "postgres-broken") from None
+        raise UserError(
+            "PostgreSQL does not start", str(error), "rm -rf .venv, then ./dev doctor", "postgres-broken"
+        ) from None

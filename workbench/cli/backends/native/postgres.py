@@ -62,8 +62,8 @@ def make_cluster(settings: Settings) -> None:
         return
     if (draft / "postmaster.opts").exists():
         raise UserError(
-            f"{draft} is not a leftover of ./dev up",
-            "a server has run on it, so it may hold data",
+            f"{draft} may hold data",
+            "a database server has used it, so it is not an unfinished one of ./dev up",
             f"move {draft} away, then ./dev up",
             "database-foreign",
         )
@@ -80,7 +80,7 @@ def make_cluster(settings: Settings) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         why = (result.stderr.strip() or result.stdout.strip()).splitlines()[-3:]
         fix = "./dev doctor, then ./dev up"
-        raise UserError("the database could not be made", "; ".join(why), fix, "database-failed")
+        raise UserError("the database could not be created", "; ".join(why), fix, "database-failed")
     draft.rename(data)  # an empty folder of that name is replaced
 
 
@@ -91,7 +91,7 @@ def has_cluster(settings: Settings) -> bool:
     """
     data = settings.run / "postgres"
     if data.is_symlink() and not data.exists():
-        why, fix = f"it leads to {data.readlink()}, which does not exist", f"mount that disk, or remove {data}"
+        why, fix = f"it is a link to {data.readlink()}, which does not exist", f"mount that disk, or remove {data}"
     elif not data.exists() or (data.is_dir() and not data.is_symlink() and not any(data.iterdir())):
         return False
     elif not data.is_dir():
@@ -102,15 +102,15 @@ def has_cluster(settings: Settings) -> bool:
         why += f" and {len(held) - 5} more" if len(held) > 5 else ""  # noqa: PLR2004 what a line holds
         copy = data / "base/1/PG_VERSION"
         whole = missing == ["PG_VERSION"] and copy.is_file()
-        fix = (f"cp -p '{copy}' '{data}/' puts it back, then ./dev up; or " if whole else "") + _begin_anew(data)
+        fix = (f"cp -p '{copy}' '{data}/' restores it, then ./dev up; or " if whole else "") + _begin_anew(data)
     else:
         return True
-    what = f"{data} is not a complete database, and was left as it is"
+    what = f"{data} is not a complete database; it was not changed"
     raise UserError(what, why, fix, "database-incomplete")
 
 
 def _begin_anew(data: Path) -> str:
-    return f"mv '{data}' '{data}.kept' keeps it aside, and ./dev up then begins with an empty database"
+    return f"mv '{data}' '{data}.kept' keeps the old data; ./dev up then starts with an empty database"
 
 
 def make_socket_folder(settings: Settings) -> None:

@@ -40,7 +40,7 @@ def prepare(supervisor: Supervisor, console: Console) -> None:
     machine.check_disk(settings.run, minimums.NATIVE_DISK)
     if (free := machine.free_memory()) < minimums.NATIVE_MEMORY:
         why = minimums.expected(minimums.size_text(minimums.NATIVE_MEMORY), minimums.size_text(free))
-        console.print(f"[yellow]Little memory is free[/]: {why}.")
+        console.print(f"[yellow]Too little memory is free[/]: {why}.")
     warn_of_lost_key(settings, console)
     keys.make_local_keys(settings)
     keys.make_local_emulators_keys(settings)
@@ -55,7 +55,9 @@ def warn_of_lost_key(settings: Settings, console: Console) -> None:
     """Print a warning before a new Fernet key is made for a database that was encrypted with another."""
     file = settings.keys / "fernet_key"
     if not file.is_file() and postgres.has_cluster(settings):
-        console.print(f"[yellow]{file} is missing[/]: a new key is made. Variables and connections that were saved in")
+        console.print(
+            f"[yellow]{file} is missing[/]: a new key was created. Variables and connections that were saved in"
+        )
         console.print("Airflow cannot be read until the old key is restored: restore it, or save them again.")
 
 
@@ -83,10 +85,10 @@ def start_services(supervisor: Supervisor, observe: Callable[..., tuple[Service,
                     asked[name] = now[name].restarts
                     supervisor.start_service(name)
             if not supervisor.running():
-                raise UserError("the supervisor has ended", tail(supervisor.log), "./dev up", "start-failed")
+                raise UserError("the supervisor has stopped", tail(supervisor.log), "./dev up", "start-failed")
             if time.monotonic() > deadline:
                 late = [service for service in now.values() if not service.ready]
-                raise failure(settings, late[0], f"it is {late[0].health} after {TIMEOUT_SECONDS} s")
+                raise failure(settings, late[0], f"not healthy after {TIMEOUT_SECONDS} s (health: {late[0].health})")
             time.sleep(POLL_SECONDS)
 
 
@@ -110,12 +112,12 @@ def fail_early(settings: Settings, now: Iterable[Service], asked: dict[str, int]
         if service.state == "failed":
             raise failure(settings, service, "it failed")
         if service.state != "stopped" and service.restarts - asked[service.name] >= MOST_RESTARTS:
-            raise failure(settings, service, "it ended again and again, and is still restarted from time to time")
+            raise failure(settings, service, "it exits again and again; the supervisor keeps restarting it")
 
 
 def failure(settings: Settings, service: Service, verdict: str) -> UserError:
     """Return why a service did not start, with the end of its own log."""
-    why = f"{verdict}; its log ends\n        {tail(settings.logs / f'{service.name}.log')}"
+    why = f"{verdict}; the last lines of its log:\n        {tail(settings.logs / f'{service.name}.log')}"
     return UserError(f"{service.name} did not start", why, f"./dev logs {service.name}", "service-failed")
 
 

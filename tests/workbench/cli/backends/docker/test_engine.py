@@ -96,7 +96,7 @@ def test_full_disk(pretend: Callable[..., Settings], tmp_path: Path, monkeypatch
     """A full disk is an error."""
     found = engine.inquire(pretend(DockerRootDir=str(tmp_path)))
     monkeypatch.setattr(minimums, "DOCKER_DISK", 1 << 60)
-    with pytest.raises(UserError, match="the disk is full"):
+    with pytest.raises(UserError, match="the disk has too little space"):
         found.check_disk()
 
 

@@ -68,10 +68,10 @@ def test_gives_up(fail_early: Callable[[Service, int | None], None], service: Se
 
 
 def test_version_file(fail_early: Callable[[Service, int | None], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A volume without its version file is named, with the command that puts it back."""
+    """A volume without its version file is named, with the command that restores it."""
     logged = 'initdb: error: directory "/var/lib/postgresql/data" exists but is not empty'
     monkeypatch.setattr(docker_start, "lines", lambda settings, service, count: [logged])
-    with pytest.raises(UserError, match="left as it is") as error:
+    with pytest.raises(UserError, match="was not changed") as error:
         fail_early(seen("postgres", "running", "unhealthy"), 1)
     assert error.value.fix.startswith(docker_start.PUT_BACK)
 

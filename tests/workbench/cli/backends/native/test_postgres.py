@@ -77,7 +77,7 @@ def test_version_file(settings: Settings, data: Path) -> None:
         postgres.make_cluster(settings)
 
     assert content(data) == before
-    copy, separator, _ = refused.value.fix.partition(" puts it back")
+    copy, separator, _ = refused.value.fix.partition(" restores it")
     assert separator
     subprocess.run(["sh", "-c", copy], check=True)
     postgres.make_cluster(settings)
@@ -98,7 +98,7 @@ def test_not_a_database(settings: Settings, kind: str) -> None:
         (data / ("PG_VERSION" if kind == "nearly" else "notes.txt")).write_text("mine")
     before = content(settings.run)
 
-    with pytest.raises(UserError, match="was left as it is"):
+    with pytest.raises(UserError, match="was not changed"):
         postgres.make_cluster(settings)
 
     assert content(settings.run) == before
@@ -122,7 +122,7 @@ def test_used_draft(settings: Settings, data: Path) -> None:
     copy = settings.run / "postgres.unfinished"
     shutil.move(data, copy)
     before = content(copy)
-    with pytest.raises(UserError, match="a server has run on it"):
+    with pytest.raises(UserError, match="a database server has used it"):
         postgres.make_cluster(settings)
     assert content(copy) == before
 
