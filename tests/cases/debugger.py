@@ -250,7 +250,7 @@ class DebuggerCases:
         stops = {pipeline: [live.line(pipeline, "values = read_values(")]}
         with Debugger(own, stops, live.place) as debugger:
             stop = debugger.stop()
-            assert stop.locals()["partition"] == "'current'"
+            assert stop.locals()["spreadsheet"] == "'telecoms-agents'"
             stop.resume()
             assert debugger.exit_code() == 0, debugger.text
 
