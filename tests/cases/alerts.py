@@ -6,7 +6,6 @@ All that can fail at the same time does, in one environment, before the first te
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -64,9 +63,8 @@ SILENT = {
     ("marked", "shell"): "failed",
     ("marked", "sleeps"): "failed",
 }
-#: Tasks that fail at once: of one run; and in twenty runs, of ten each.
-BURST = 200
-RUNS, OF_A_RUN = 20, 10
+#: Tasks of one of many runs that fail at once.
+OF_A_RUN = 10
 #: Of one run ten are reported one by one, and the others together.
 BURST_MESSAGES = 11
 #: What Slack does, and what the task's log says of it. The slowest ones first, while no message waits to be sent again.
@@ -110,6 +108,8 @@ class Alerts:
     :param address: where its links lead.
     :param in_scheduler: runs a program of Python where the scheduler runs; `scheduler` is its process.
     :param before: how many messages Slack had.
+    :param burst: how many tasks of one run fail at once.
+    :param runs: how many runs fail at once.
     """
 
     stack: Any
@@ -119,6 +119,8 @@ class Alerts:
     password: str
     in_scheduler: Callable[[str], str]
     before: int = 0
+    burst: int = 200
+    runs: int = 20
 
     @property
     def api(self) -> AirflowApi:
@@ -209,7 +211,8 @@ def only(alerts: Alerts, count: int, texts: Callable[[], list[str]], what: str) 
 
 def bring_dags(alerts: Alerts) -> None:
     """Copy the DAGs that fail into the running environment, and wait until they are there."""
-    shutil.copy(FILE, alerts.root / "dags")
+    text = FILE.read_text().replace("BURST = 200", f"BURST = {alerts.burst}")
+    (alerts.root / "dags" / FILE.name).write_text(text)
     eventually(lambda: {dag["dag_id"] for dag in alerts.api.pages("/dags", "dags")} >= DAGS, "the DAGs are there")
 
 
@@ -229,7 +232,7 @@ class AlertCases:
         for task in ("shell", "sleeps"):
             alerts.api.patch(f"/dags/marked/dagRuns/{marked}/taskInstances/{task}", {"new_state": "failed"})
         runs["burst"] = [alerts.start("burst")]
-        runs["crowd"] = [alerts.start("crowd", alert_channel=f"#crowd-{number % 5}") for number in range(RUNS)]
+        runs["crowd"] = [alerts.start("crowd", alert_channel=f"#crowd-{number % 5}") for number in range(alerts.runs)]
         for name in BROKEN:
             eventually(lambda name=name: alerts.texts(name), "the file's first error is reported")
             (alerts.root / "dags" / name).write_text(STILL_BROKEN)
@@ -239,7 +242,7 @@ class AlertCases:
         )
         for name in ("dying", "failing"):
             eventually(lambda name=name: alerts.state(name, runs[name][0]) == "failed", f"the end of {name}")
-        expected = len(TOLD) + BURST_MESSAGES + RUNS * OF_A_RUN + len(BROKEN)
+        expected = len(TOLD) + BURST_MESSAGES + alerts.runs * OF_A_RUN + len(BROKEN)
         only(alerts, expected, alerts.texts, "all is reported")
         return runs
 
@@ -310,20 +313,20 @@ class AlertCases:
         assert {"*Host*", "*Duration*"} <= fields["failing.retried"].keys()
 
     def test_burst(self, runs: dict[str, str], alerts: Alerts) -> None:
-        """Two hundred failed tasks of one run are ten messages, and one for the rest."""
+        """Many failed tasks of one run, two hundred in containers, are ten messages and one for the rest."""
         texts = alerts.texts("burst")
         assert len(texts) == BURST_MESSAGES
-        assert Counter(text.split(":")[0] for text in texts) == {"Task failed": 10, f"{BURST} tasks failed": 1}
+        assert Counter(text.split(":")[0] for text in texts) == {"Task failed": 10, f"{alerts.burst} tasks failed": 1}
         singles = {label for text in texts for label in re.findall(r"Task failed: burst\.(fails\[\d+\])", text)}
         assert len(singles) == 10
         assert not any(label in texts[-1] for label in singles)
 
     def test_crowd(self, started: dict[str, list[str]], alerts: Alerts) -> None:
-        """Two hundred failures of twenty runs are reported one by one, and none twice.
+        """Ten failures each of many runs, twenty in containers, are reported one by one, and none twice.
 
         Ten of each run, so that none is folded; in several channels, each of which takes one a second.
         """
-        assert len(alerts.texts("crowd")) == RUNS * OF_A_RUN
+        assert len(alerts.texts("crowd")) == alerts.runs * OF_A_RUN
         found = [re.match(r"Task failed: crowd\.fails\[(\d+)\], run (\S+):", text) for text in alerts.texts("crowd")]
         told = {(match[2], int(match[1])) for match in found if match}
         assert told == {(run, index) for run in started["crowd"] for index in range(OF_A_RUN)}

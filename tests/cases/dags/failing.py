@@ -17,6 +17,8 @@ from airflow.sdk import Asset, BaseOperator, dag, task
 
 from common.utils import task_failure_alert
 
+#: Tasks that fail at once; the tests write another number here.
+BURST = 200
 TOLD: dict[str, Any] = {
     "default_args": {
         "owner": "tests",
@@ -140,7 +142,7 @@ def burst() -> None:
     def fails(number: int) -> None:
         raise ValueError(f"number {number}")
 
-    fails.expand(number=list(range(200)))
+    fails.expand(number=list(range(BURST)))
 
 
 @dag(schedule=None, **TOLD, max_active_runs=20, params={"alert_channel": "#alerts"})
