@@ -202,7 +202,7 @@ def query(edit: Editor, turn: int) -> dict[str, float]:
     return {"an SQL file": wait("the SQL", lambda: f"SELECT {turn}" in edit.tags("bench_2"))}
 
 
-def break_and_mend(edit: Editor, turn: int) -> dict[str, float]:
+def break_and_fix(edit: Editor, turn: int) -> dict[str, float]:
     """Save a syntax error, then fix it."""
     (edit.stack.dags / "bench_3.py").write_text(f"# {turn}: airflow dag\nvalue = (\n")
     broken = wait("the import error", lambda: edit.broken("bench_3"))
@@ -211,7 +211,7 @@ def break_and_mend(edit: Editor, turn: int) -> dict[str, float]:
     return {"a syntax error": broken, "its fixing": fixed}
 
 
-EDITS = (one_edit, two_edits, come_and_go, module, query, break_and_mend)
+EDITS = (one_edit, two_edits, come_and_go, module, query, break_and_fix)
 
 
 def measure_edits(stack: Stack | containers.Project, kind: str, args: argparse.Namespace) -> dict[str, list[float]]:

@@ -42,7 +42,7 @@ def tell(stack: Stack, *command: str) -> str:
 
 
 def kills(stack: Stack, service: str) -> int:
-    """Count the processes of a service that the kernel has killed for want of memory."""
+    """Count the processes of a service that the kernel has killed because memory ran out."""
     return parse_usage(stack.compose("exec", "-T", service, "sh", "-c", CGROUP)).kills
 
 
