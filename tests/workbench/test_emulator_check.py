@@ -25,11 +25,14 @@ def test_own() -> None:
 @pytest.mark.parametrize(
     ("connection", "expected"),
     [
+        # pragma: allowlist nextline secret
         ({"conn_type": "slack", "password": "xoxb-offline", "extra": {"timeout": 60}}, True),
+        # pragma: allowlist nextline secret
         ({"conn_type": "slack", "password": "xoxb-1", "extra": {"base_url": f"{URL}/api/"}}, False),
         ({"conn_type": "google_cloud_platform", "extra": json.dumps({"api_endpoint": f"{URL}/"})}, True),
         ({"conn_type": "google_cloud_platform", "extra": {"api_endpoint": f"{URL}1"}}, False),
         ({"conn_type": "aws", "password": "offline", "extra": {"region_name": "eu-west-1"}}, True),
+        # pragma: allowlist nextline secret
         ({"conn_type": "aws", "login": "offline", "password": "key"}, False),
         ({"conn_type": "aws", "description": "no longer offline"}, False),
         ({"conn_type": "google_cloud_platform", "extra": {"key_path": "secrets/key.json"}}, False),
