@@ -29,7 +29,7 @@ def alerts(checkout: Stack, request: pytest.FixtureRequest) -> Iterator[cases.Al
     stack: Stack = request.getfixturevalue("front")
 
     def in_scheduler(program: str) -> str:
-        head = "import psutil; (scheduler,) = psutil.Process(1).children()\n"
+        head = "import psutil; scheduler = min(psutil.Process(1).children(), key=lambda child: child.create_time())\n"
         return stack.compose("exec", "-T", "scheduler", "python", "-c", head + program)
 
     address = stack.ui_url.replace("127.0.0.1", "localhost")
